@@ -1,6 +1,6 @@
-# The recipes source this file. It parses RUN.yaml OUT [key=value ...]: $run and $out (created, and an
+# The other scripts source this file. It parses RUN.yaml OUT [key=value ...]: $run and $out (created, and an
 # absolute path) are set, and the other arguments stay in "$@". With fewer than $least arguments
-# (default 2), it prints the comment at the head of the recipe as usage.
+# (default 2), it prints the comment at the head of the script as usage.
 refuse() {
     echo "$0: $1" >&2
     exit 2

@@ -1,4 +1,4 @@
-"""How a test runs a command: by its exit status, its JSON and what no output may hold."""
+"""Runs commands for tests, and checks their exit status, their JSON and their output."""
 
 import contextlib
 import io
@@ -20,9 +20,9 @@ def run_command(*words: object) -> int:
 
 
 def run_json(*words: object) -> Any:
-    """Run a command with ``--json``, which must succeed, and return what its output holds.
+    """Run a command with ``--json``, which must succeed, and return its result.
 
-    Nothing but one JSON document may be on standard output.
+    Standard output must be one JSON document.
     """
     with contextlib.redirect_stdout(io.StringIO()) as output:
         assert run_command(*words, "--json") == 0
@@ -40,7 +40,7 @@ def finish(
     """Run a program that must succeed, without a traceback, and return its standard output.
 
     Args:
-        given: what it reads from standard input.
+        given: its standard input.
         secrets: texts that it must not print.
     """
     done = subprocess.run(
@@ -82,9 +82,9 @@ def require_success(process: subprocess.Popen[str], timeout: float) -> None:
 
 
 class Console:
-    """What this process and its children print, for checks that hold whatever the words are.
+    """The output of this process and its children, for checks that do not depend on wording.
 
-    Each check is of what was printed since the one before.
+    Each check is of the output since the check before.
     """
 
     _HIDDEN = re.compile("[\x1b\u202a-\u202e\u2066-\u2069]")
@@ -98,7 +98,7 @@ class Console:
         assert "Traceback" not in printed, printed
 
     def require_all_expected(self) -> None:
-        """Fail if a traceback was printed, or an error that no code expects."""
+        """Fail if a traceback or an unexpected error was printed."""
         printed = "".join(self._capture.readouterr())
         assert "Traceback" not in printed, printed
         assert "unexpected error" not in printed, printed
@@ -110,7 +110,7 @@ class Console:
         assert errors.count("gensr-pref: ") <= 1, errors
 
     def require_nothing_hidden(self) -> None:
-        """Fail if a character was printed that steers a terminal or turns the text around."""
+        """Fail if a control character or a change of the text direction was printed."""
         printed = "".join(self._capture.readouterr())
         assert not self._HIDDEN.search(printed), repr(printed)
 
@@ -126,5 +126,5 @@ class Console:
 
 @pytest.fixture
 def console(capfd: pytest.CaptureFixture[str]) -> Console:
-    """What is printed from here on."""
+    """The output from here on."""
     return Console(capfd)

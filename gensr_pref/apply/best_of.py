@@ -71,11 +71,12 @@ def judge_of(by: str | None, candidates: int) -> Judge | None:
         raise MissingWeightsError(
             row["missing"], field=parameter("by"), value=by, problem=Problem.MISSING
         )
-    lacking = [need for need in ("clean", "text") if need in row["needs"]]
+    needs = {"clean": "a clean file", "text": "a text"}
+    lacking = [named for need, named in needs.items() if need in row["needs"]]
     if lacking:
         usable = [score for score, other in rows.items() if not other["needs"]]
         raise ConfigError(
-            f"{by!r} needs {' and '.join(lacking)}, which a noisy file does not have.",
+            f"{by!r} needs {' and '.join(lacking)}, which `restore` does not get.",
             field=parameter("by"),
             value=by,
             known=usable,

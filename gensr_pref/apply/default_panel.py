@@ -148,8 +148,8 @@ def _apply_setting(uses: list[MetricUse], setting: str) -> list[MetricUse]:
         )
     if metric not in [use.metric for use in uses]:
         raise ConfigError(
-            "write METRIC.OPTION=VALUE, such as wer.recogniser=whisper. No metric of the panel is "
-            f"{metric!r}.",
+            f"the panel has no metric {metric!r}. Write METRIC.OPTION=VALUE, such as "
+            "wer.recogniser=whisper.",
             field=parameter("settings"),
             value=metric,
             known=[use.metric for use in uses],

@@ -100,7 +100,8 @@ def plan(run: Run, base: Path, out: Path, pilot: int, pairs: int) -> Plan:
     """
     if pilot < 1 or pairs < 1:
         raise InputError(
-            f"give a number of at least 1 for it and for {parameter('pairs')}",
+            f"write a number of at least 1, not {pilot}; likewise for {parameter('pairs')}, not "
+            f"{pairs}",
             field=parameter("pilot"),
             value=(pilot, pairs),
             problem=Problem.INVALID,

@@ -130,7 +130,7 @@ def restore(
         "skipped": len(files) - len(todo),
         "failed": failed,
         "scaled": [{"file": file.name, "gain": file.gain} for file in restored if file.gain != 1],
-        "unjudged": sum(file.unjudged for file in restored) if judge else 0,
+        "unjudged": sum(file.unjudged_pieces for file in restored) if judge else 0,
         "left_out": [asdict(part) for part in left_out],
         "notices": judge.panel.notices if judge else [],
     }

@@ -77,7 +77,7 @@ class RestoredFile:
     pieces: list[ChosenPiece]
 
     @property
-    def unjudged(self) -> int:
+    def unjudged_pieces(self) -> int:
         """Number of restored pieces without a score."""
         return sum(piece["chosen"] is not None and piece["score"] is None for piece in self.pieces)
 

@@ -2,16 +2,12 @@
 
 Everywhere in the package a waveform is a float32 NumPy array [T], mono, nominally in [-1, 1].
 
-Tests: ``content`` in tests/audio/test_containers.py.
-Tests: ``decoding`` in tests/audio/test_formats.py.
-Tests: ``flac`` in tests/audio/test_containers.py.
-Tests: ``media`` in tests/audio/test_ffmpeg.py.
-Tests: ``mpeg_frames`` in tests/audio/test_mpeg.py.
-Tests: ``sound`` in tests/audio/test_reading.py.
-Tests: ``stream_cache`` in tests/audio/test_formats.py.
-Tests: ``survey`` in tests/audio/test_formats.py.
-Tests: ``track`` in tests/audio/test_mpeg.py.
-Tests: ``writing`` in tests/audio/test_reading.py.
+Tests:
+    ``content``, ``flac`` in tests/audio/test_containers.py
+    ``media`` in tests/audio/test_ffmpeg.py
+    ``decoding``, ``stream_cache``, ``survey`` in tests/audio/test_formats.py
+    ``mpeg_frames``, ``track`` in tests/audio/test_mpeg.py
+    ``sound``, ``writing`` in tests/audio/test_reading.py
 """
 
 from gensr_pref.audio.formats import ffmpeg_suffixes, has_ffmpeg, name_without_suffix, suffixes

@@ -186,9 +186,10 @@ def _refuse(out: Path, existing: RunDocument, wanted: RunDocument) -> None:
     if len(changed) > _SHOWN:
         changed = [*changed[:_SHOWN], f"  ... and {len(changed) - _SHOWN} more"]
     raise RunMismatchError(
-        "\n".join(["was made by another run. What differs:", *changed])
-        + "\nA run may gain candidates, generators, metrics and clips; nothing else may "
-        "change. Choose another folder, or restore these settings to continue that run",
+        "\n".join(["holds another run. What differs:", *changed])
+        + "\nA run may gain candidates, generators, metrics and clips; nothing else that "
+        "affects these may change. Choose another folder, or restore these settings to continue "
+        "that run",
         path=out,
         value=fields,
         problem=Problem.CONFLICT,

@@ -55,7 +55,7 @@ class Rates(TypedDict, total=False):
 
 
 class StageProgress(Rates):
-    """The progress of a stage; the rates are absent before the first snapshot.
+    """The progress of a stage; the rates are absent if no time has passed.
 
     Keys:
         clips: number of clips that have finished the stage.
@@ -100,7 +100,7 @@ class _Work:
     at: deque[tuple[float, int, float, float]] = field(default_factory=lambda: deque(maxlen=WINDOW))
 
     def rates(self, now: float) -> Rates:
-        """Return the rates over the last minutes; empty before the first snapshot."""
+        """Return the rates over the last minutes; empty if no time has passed."""
         then, clips, seconds, audio_seconds = self.at[0]
         passed = now - then
         if passed <= 0:

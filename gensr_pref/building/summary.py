@@ -54,7 +54,7 @@ Summary = TypedDict(
         "failures": dict[str, dict[str, int]],
         "left_out": list[dict[str, Any]],
         "stages": dict[str, dict[str, float]],
-        "machines": list[dict[str, Any]],
+        "machines": list[dict[str, str | int]],
         "shards": int,
         "shards_expected": int,
         "complete": bool,
@@ -134,7 +134,7 @@ def write_summary(
     return summary
 
 
-def _machine_counts(machines: Mapping[str, Mapping[Machine, int]]) -> list[dict[str, Any]]:
+def _machine_counts(machines: Mapping[str, Mapping[Machine, int]]) -> list[dict[str, str | int]]:
     """Return a row with the number of shards for each stage and kind of machine."""
     return [
         {"stage": stage, "shards": count, **machine.as_json()}

@@ -45,8 +45,8 @@ def run(options: argparse.Namespace) -> None:
             run, "--open needs a local folder: copy audit/report.html to this machine and open it"
         )
     loaded = [evidence(run) for run in runs]
-    audits = [audit_of(one, options.heard) for one in loaded]
-    pages = [report_of(one, audit) for one, audit in zip(loaded, audits, strict=True)]
+    audits = [audit_of(run, options.heard) for run in loaded]
+    pages = [report_of(run, audit) for run, audit in zip(loaded, audits, strict=True)]
     if options.other:
         both = compare_audits(*audits)
         show(as_json(both) if options.json else audit_text.comparison(both))

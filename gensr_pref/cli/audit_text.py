@@ -1,4 +1,4 @@
-"""The audit in words: tables of what matters most, and one sentence per finding."""
+"""Words an audit: tables of the most important figures, and one sentence per finding."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def means(audit: Mapping[str, Any]) -> str:
 
 
 def _describe_unfinished(audit: Mapping[str, Any]) -> str:
-    """Return that some shards are not finished; empty where all are."""
+    """Return how many shards are not finished; empty if all are."""
     count = audit.get("unfinished_shards")
     if not count:
         return ""
@@ -86,7 +86,7 @@ def _yields(audit: Mapping[str, Any]) -> str:
 
 
 def _agreement(audit: Mapping[str, Any]) -> str:
-    """Return how far every two votes agree on which of two candidates is better."""
+    """Return the agreement of every two votes on which of two candidates is better."""
     rows = [
         {
             "first": row["scores"][0],
@@ -168,16 +168,17 @@ def listening(audit: Mapping[str, Any]) -> str:
 
 
 def _not_counted(catches: list[dict[str, Any]]) -> list[str]:
-    out = [one for one in catches if not one["counted"]]
     return [
-        f"Not counted: {quantity(one['answers'], 'answer')} of {one['listener']}, who failed "
-        f"{one['same_failed'] + one['clean_failed']} of {one['same'] + one['clean']} catch trials."
-        for one in out
+        f"Not counted: {quantity(row['answers'], 'answer')} of {row['listener']}, who failed "
+        f"{row['same_failed'] + row['clean_failed']} of {row['same'] + row['clean']} catch trials."
+        for row in catches
+        if not row["counted"]
     ]
 
 
 def _answers(listening: dict[str, Any]) -> str:
-    answers, listeners = (quantity(listening[one], one[:-1]) for one in ("answers", "listeners"))
+    answers = quantity(listening["answers"], "answer")
+    listeners = quantity(listening["listeners"], "listener")
     return f"Listening: {answers} of {listeners} on {quantity(listening['pairs'], 'pair')}"
 
 
@@ -199,10 +200,10 @@ def _pair(value: list[float] | None) -> tuple[float | None, float | None]:
 
 
 def _failed_catches(catches: list[dict[str, Any]]) -> list[str]:
-    total = {kind: sum(one[kind] for one in catches) for kind in ("same", "clean")}
+    total = {kind: sum(row[kind] for row in catches) for kind in ("same", "clean")}
     if not any(total.values()):
         return []
-    failed = {kind: sum(one[f"{kind}_failed"] for one in catches) for kind in total}
+    failed = {kind: sum(row[f"{kind}_failed"] for row in catches) for kind in total}
     return [
         f"Catch trials failed: {failed['same']} of {total['same']} with identical sounds, "
         f"{failed['clean']} of {total['clean']} with clean speech."

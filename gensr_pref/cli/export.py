@@ -64,7 +64,8 @@ def _add_contents(parser: argparse.ArgumentParser) -> None:
         "--secret",
         type=Path,
         metavar="FILE",
-        help="file with the key for --anonymise hash; default: DIR/anonymise.key",
+        help="file with the key for --anonymise hash, created if missing; default: "
+        "DIR/anonymise.key",
     )
     parser.add_argument(
         "--allow",
@@ -172,9 +173,9 @@ def _describe_dry_run(changes: list[dict[str, Any]]) -> str:
 
 
 def _describe_push(push: Pushed) -> str:
-    seen = "private" if push["private"] else "public"
+    visibility = "private" if push["private"] else "public"
     sent = quantity(push["sent"], "file")
-    line = f"{push['url']} ({seen}): {sent} sent, {push['same']} unchanged."
+    line = f"{push['url']} ({visibility}): {sent} sent, {push['same']} unchanged."
     if push["pull_request"]:
         line += f" Pull request: {push['pull_request']}"
     if push["kept"]:

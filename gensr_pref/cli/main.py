@@ -132,7 +132,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options, rest = whole.parse_known_args(arguments)
     unknown = [word for word in rest if "=" not in word or word.startswith("-")]
     if unknown or (rest and not hasattr(options, "overrides")):
-        whole.error(f"unrecognized arguments: {' '.join(unknown or rest)}")
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown or rest)}")
     if rest:
         options.overrides = [*options.overrides, *rest]
     return options

@@ -1,4 +1,4 @@
-"""What a command writes to the terminal: its result, safe to show."""
+"""Writes results to the terminal, in a form that is safe to show."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def plugin_prints_on_stderr() -> contextlib.AbstractContextManager[Any]:
 
 
 def close() -> None:
-    """Discard all further output, so that Python's end does not report a closed pipe."""
+    """Discard all further output, so that Python does not report a closed pipe at its end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # no file, as in a test

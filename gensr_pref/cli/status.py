@@ -14,7 +14,7 @@ from gensr_pref.errors import quantity
 if TYPE_CHECKING:
     from gensr_pref.building.status import Status
 
-HELP = "show the progress of a build that runs or has ended"
+HELP = "show the progress of a running or ended build"
 _SHOWN = 3  # number of missing files that are named
 
 
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--watch",
         type=float,
         metavar="SECONDS",
-        help="interval between reports, which end with the build; default: one report",
+        help="seconds between reports, until the build ends; default: a single report",
     )
 
 
@@ -46,12 +46,12 @@ def text(report: Status) -> str:
     from gensr_pref.building.progress_bar import duration
 
     rows = [("state", _state(report))]
-    for stage, one in report["stages"].items():
-        line = f"{one['clips']} of {quantity(report['clips'], 'clip')}"
-        line += f", {quantity(one['workers'], 'process')} on {one['device']}"
-        if "utilisation" in one:
-            line += f", busy {one['utilisation']:.0%} of the time"
-            line += f", {one['audio_hours_per_hour']:g} h of audio/h"
+    for stage, progress in report["stages"].items():
+        line = f"{progress['clips']} of {quantity(report['clips'], 'clip')}"
+        line += f", {quantity(progress['workers'], 'process')} on {progress['device']}"
+        if "utilisation" in progress:
+            line += f", busy {progress['utilisation']:.0%} of the time"
+            line += f", {progress['audio_hours_per_hour']:g} h of audio/h"
         rows.append((stage, line))
     clips = quantity(report["pairs_of_clips"], "clip")
     rows.append(("pairs", f"{report['pairs']}, of {clips} scored since the last start"))
@@ -71,8 +71,8 @@ def text(report: Status) -> str:
 def _state(report: Status) -> str:
     from gensr_pref.building.progress_bar import duration
 
-    seen = f"{duration(report['age_seconds'])} ago"
+    age = f"{duration(report['age_seconds'])} ago"
     if report["state"] == "starting":
-        return f"starting: a build has begun and has no report yet (the last report: {seen})"
+        return f"starting: a build has begun and has no report yet (the last report: {age})"
     stopped = report["state"] in ("interrupted", "incomplete")
-    return f"{report['state']} ({seen}){'; the same build continues it' if stopped else ''}"
+    return f"{report['state']} ({age}){'; the same build continues it' if stopped else ''}"

@@ -1,4 +1,4 @@
-"""What ``build`` and ``pair`` print when they end."""
+"""Words what ``build`` and ``pair`` print when they end."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def show_made(
     Args:
         summary: as in ``summary.json``.
         as_data: print JSON instead of text.
-        rule: of the pairs, where the user's own run file or command line names it.
-        settings: of the `pair` call that made these pairs; None after a build, whose audit is not
-            a brief one.
+        rule: the pair rule, if the user's own run file or command line names it.
+        settings: those of the `pair` call that made these pairs; None after a build, whose audit is
+            not brief.
 
     Raises:
-        RunIncompleteError: some of the run is missing.
+        RunIncompleteError: a part of the run is missing.
     """
     loaded = find_rule(rule) if rule else None
     audited = audit(out, brief=settings is not None, rule=loaded) if summary["shards"] else None
@@ -57,7 +57,7 @@ def show_made(
 
 
 def text(summary: Summary, audited: ShortAudit) -> str:
-    """Return how much was made, the yield beside its chance level, what failed and what it took."""
+    """Return what was made, the yield beside its chance level, failures and the time of work."""
     rows = [
         ("clips", f"{summary['clips']}"),
         ("candidates", f"{summary['candidates']}"),
@@ -80,21 +80,21 @@ def text(summary: Summary, audited: ShortAudit) -> str:
 
 
 def _by_chance(yields: Yield) -> str:
-    """The yield on shuffled scores; why it is not known where the rule was not run."""
+    """Return the yield on shuffled scores, or why it is unknown."""
     if yields.get("by_chance_reason") == "rule_not_run":
         return "unknown: an audit runs only the rules of this package"
     return f"{format_share(yields['by_chance'])} if the scores were shuffled"
 
 
 def _most_frequent(reasons: dict[str, int]) -> str:
-    reason = max(reasons, key=lambda one: reasons[one])
+    reason = max(reasons, key=lambda reason: reasons[reason])
     return f"No clip has a pair. The most frequent reason is {reason}: {STOP_REASONS[Stop(reason)]}"
 
 
 def _rule(pairing: dict[str, Any]) -> str:
-    """The rule and every setting that is not as usual, so that none is forgotten."""
-    usual = dump_fields(Pairing())
-    changed = [f"{k}={v}" for k, v in pairing.items() if k != "rule" and v != usual[k]]
+    """Return the rule and every setting that differs from its default."""
+    default = dump_fields(Pairing())
+    changed = [f"{k}={v}" for k, v in pairing.items() if k != "rule" and v != default[k]]
     return ", ".join([pairing["rule"], *changed])
 
 
@@ -105,7 +105,7 @@ def incomplete(summary: Summary) -> str:
             "no clip could be made from any recording; failures/ and summary.json give the reasons"
         )
     missing = summary["shards_expected"] - summary["shards"]
-    lines = [f"  shard {one['shard']} ({one['stage']}): {one['why']}" for one in summary["lost"]]
+    lines = [f"  shard {row['shard']} ({row['stage']}): {row['why']}" for row in summary["lost"]]
     expected = quantity(summary["shards_expected"], "shard")
     first = f"incomplete: {missing} of {expected} missing; the same build will try them again"
     return "\n".join([first, *lines])
@@ -117,7 +117,7 @@ def next_steps(
     """Return where the dataset is and what to type next.
 
     Args:
-        settings: of the `pair` call that made these pairs.
+        settings: those of the `pair` call that made these pairs.
     """
     files = f"{out}/{'pairs' if summary['pairs'] else 'candidates'}/*.parquet"
     paired = (
@@ -143,10 +143,10 @@ def next_steps(
 
 
 def _other_pairs(pairing: dict[str, Any], audited: ShortAudit, settings: Sequence[str]) -> str:
-    """Settings that give pairs in this run, for they are taken from it.
+    """Return other settings that give pairs in this run.
 
-    A margin of half the median of a vote's margins leaves half of the pairs at least; without
-    one, ranking by a score finds a pair wherever candidates differ.
+    A margin of half the median of a vote's margins keeps at least half of the pairs. If no vote has
+    a positive median, ranking by a score finds a pair wherever candidates differ.
     """
     ranks = pairing["score"] if pairing["rule"] == "top_bottom" else None
     voting = [ranks] if ranks else list(audited["yield"]["alone"])
@@ -155,7 +155,9 @@ def _other_pairs(pairing: dict[str, Any], audited: ShortAudit, settings: Sequenc
         if margins and margins["quantiles"][2] > 0:
             name = f"margin.{score}"
             others = [
-                one for one in settings if one.partition("=")[0].removeprefix("pairing.") != name
+                setting
+                for setting in settings
+                if setting.partition("=")[0].removeprefix("pairing.") != name
             ]
             half = f"{name}={_short(margins['quantiles'][2] / 2)}"
             return " ".join([*map(shlex.quote, others), half])
@@ -163,5 +165,5 @@ def _other_pairs(pairing: dict[str, Any], audited: ShortAudit, settings: Sequenc
 
 
 def _short(value: float) -> str:
-    """Two digits that count, and no exponent, which YAML might take for text."""
+    """Return two significant digits without an exponent, which YAML might read as text."""
     return np.format_float_positional(value, precision=2, fractional=False, trim="-")

@@ -1,4 +1,4 @@
-"""Tables and lists that several commands print."""
+"""Formats tables and lists for several commands."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,8 @@ def run(options: argparse.Namespace) -> None:
     show(json.dumps(result) if options.json else f"{options.out}: finished. {use}")
 
 
-def _run_recipe(recipe: Any, base: Path, out: Path) -> tuple[dict[str, Any], str]:
-    """Return what a recipe made, as data and as a sentence that says how to use it."""
+def _run_recipe(recipe: Any, base: Path, out: Path) -> tuple[Mapping[str, object], str]:
+    """Carry out a recipe; return its result as JSON data and a sentence about its use."""
     from gensr_pref.aligning.pretrain.recipe import Pretrain
     from gensr_pref.aligning.recipe import Average, Dpo
 

@@ -13,7 +13,8 @@ from gensr_pref.errors import ConfigError, Problem
 # What a person is to write. Text needs quotes where YAML reads it as another type, such as `no` as
 # false.
 BOOLEAN, INTEGER, NUMBER = "true or false", "a whole number", "a number"
-TEXT, FIELDS, NULL = "text (in quotes)", "fields, as in {key: value}", "null"
+TEXT, LIST, NULL = "text (in quotes)", "a list, as in [a, b]", "null"
+FIELDS = "fields, as in {key: value}"
 _VALID = {  # by pydantic's type of error
     "bool_type": BOOLEAN,
     "bool_parsing": BOOLEAN,
@@ -27,11 +28,11 @@ _VALID = {  # by pydantic's type of error
     "greater_than_equal": "a number of at least {ge:g}",
     "less_than_equal": "a number of at most {le:g}",
     "string_type": TEXT,
-    "list_type": "a list",
-    "tuple_type": "a list",
+    "list_type": LIST,
+    "tuple_type": LIST,
     "dict_type": FIELDS.replace("{", "{{").replace("}", "}}"),
-    "too_short": "a list of {min_length} or more",
-    "too_long": "a list of {max_length} or fewer",
+    "too_short": "a list of {min_length} or more entries",
+    "too_long": "a list of {max_length} or fewer entries",
 }
 
 

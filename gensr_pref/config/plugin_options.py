@@ -102,7 +102,7 @@ def _describe(annotation: Any) -> str:
     if origin is Annotated:
         return _describe(parts[0])
     if origin in _LISTS:
-        return f"a list of which each is {' or '.join(map(_describe, _items(parts)))}"
+        return f"a list in which each entry is {' or '.join(map(_describe, _items(parts)))}"
     if origin in _MAPPINGS:
         return FIELDS
     plain = _plain(annotation)

@@ -80,7 +80,7 @@ def _load_plugin(kind: Kind, name: str, field: str | None) -> Any:
     points = _entry_points(kind)
     if name not in points:
         raise UnknownPluginError(
-            f"no {kind} {name!r}. One of yours is named 'module:name'.",
+            f"no {kind} {name!r}. To use your own, write 'module:name'.",
             field=field,
             value=name,
             known=points,

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pydantic
 from pydantic import BaseModel
 
-from gensr_pref.config.messages import complaint
+from gensr_pref.config.messages import FIELDS, complaint
 from gensr_pref.config.overrides import override
 from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.storage import files
@@ -82,7 +82,8 @@ def read_yaml(path: Path) -> dict[str, object]:
         text = files.read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"cannot be read ({error}). Give the path of a run file.",
+            f"cannot be read ({getattr(error, 'strerror', None) or error}). Give the path of a "
+            "YAML file.",
             path=path,
             problem=Problem.UNREADABLE,
         ) from error
@@ -94,7 +95,7 @@ def read_yaml(path: Path) -> dict[str, object]:
         raise ConfigError("is empty", path=path, problem=Problem.EMPTY)
     if not isinstance(data, dict):
         raise ConfigError(
-            f"contains a {type(data).__name__}, not the fields of a run file",
+            f"contains a {type(data).__name__}. Write {FIELDS}",
             path=path,
             value=type(data).__name__,
             problem=Problem.INVALID,

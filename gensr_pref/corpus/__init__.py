@@ -1,8 +1,8 @@
 """Reads recordings and makes clips: segments, degradations, splits.
 
-Tests: ``base`` in tests/corpus/test_sources.py.
-Tests: ``clip_spec`` in tests/corpus/test_clip_plan.py.
-Tests: ``degradation_sources`` in tests/corpus/test_degrade.py.
-Tests: ``file_sources`` in tests/corpus/test_sources.py.
-Tests: ``fingerprints`` in tests/building/test_recordings.py.
+Tests:
+    ``fingerprints`` in tests/building/test_recordings.py
+    ``clip_spec`` in tests/corpus/test_clip_plan.py
+    ``degradation_sources`` in tests/corpus/test_degrade.py
+    ``base``, ``file_sources`` in tests/corpus/test_sources.py
 """

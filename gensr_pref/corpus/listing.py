@@ -95,7 +95,10 @@ def list_audio(folder: Path, field: str) -> Listing:
     """
     if not folder.is_dir():
         raise SourceError(
-            f"{folder} is not a folder", field=field, path=folder, problem=Problem.MISSING
+            f"{folder} {'is not a folder' if folder.exists() else 'does not exist'}",
+            field=field,
+            path=folder,
+            problem=Problem.MISSING,
         )
     paths: list[str] = []
     others: dict[Cause, list[str]] = {}

@@ -4,8 +4,8 @@ Python code imports `export`, `publish`, `load` and their options from `gensr_pr
 
 Tests:
     ``publish`` in tests/cli/test_export.py
-    ``card_facts``, ``card_sections``, ``figure`` in tests/exporting/test_card.py
-    ``licences``, ``markdown``, ``run_facts`` in tests/exporting/test_card.py
+    ``card_facts``, ``card_sections``, ``figure``, ``licences`` in tests/exporting/test_card.py
+    ``markdown``, ``run_facts`` in tests/exporting/test_card.py
     ``candidate_rows``, ``columns``, ``dataset_files`` in tests/exporting/test_dataset.py
     ``export_run``, ``shard_writer``, ``trl``, ``wav_jsonl`` in tests/exporting/test_dataset.py
     ``hub_errors``, ``hub_files`` in tests/exporting/test_hub.py

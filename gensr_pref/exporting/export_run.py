@@ -218,7 +218,8 @@ def _require_earlier_export(out: Path) -> None:
     if names and not (CARD in names and "summary.json" in names and names <= _EXPORTED):
         others = ", ".join(sorted(names - _EXPORTED)[:3]) or "no export"
         raise InputError(
-            f"contains something else ({others}). Choose another {parameter('out')}",
+            f"is neither empty nor an earlier export (it contains {others}). Choose another "
+            f"{parameter('out')}",
             path=out,
             value=others,
             problem=Problem.EXISTS,

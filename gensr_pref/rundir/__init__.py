@@ -1,1 +1,1 @@
-"""A run directory: run.yaml, shards, part files, ledger, and the check of their integrity."""
+"""A run directory: run.yaml, shards, part files, the record of them, and their integrity check."""

@@ -34,7 +34,7 @@ _WORDS = {
     Fault.FOREIGN: "was made by another run",
     Fault.STRANGE: "is not a part of this run. Move it away",
     Fault.OUTDATED: "was made from other scores or settings than the current ones",
-    Fault.UNRECORDED: "is not in the ledger because the command that wrote it was interrupted",
+    Fault.UNRECORDED: f"is not in {LEDGER} because the command that wrote it was interrupted",
 }
 
 

@@ -130,7 +130,7 @@ def drifting_gain(rng: np.random.Generator, fastest_hz: float, depth_db: float) 
     return np.asarray(10 ** (depth_db * slow / np.std(slow) / 20), dtype=np.float64)
 
 
-def reverberate(voice: Audio, rng: np.random.Generator, rt60_s: float = 0.8) -> Audio:
+def add_reverberation(voice: Audio, rng: np.random.Generator, rt60_s: float = 0.8) -> Audio:
     """Convolve with exponentially decaying noise (60 dB in `rt60_s`), the direct sound first."""
     time = np.arange(int(rt60_s * RATE)) / RATE
     response = 0.05 * rng.standard_normal(len(time)) * 10 ** (-3 * time / rt60_s)
@@ -200,7 +200,7 @@ def make_noises(prompts: Path) -> dict[str, Audio]:
     for seed, (kind, names) in enumerate(babble_prompts(prompts).items(), start=2):
         rng = np.random.default_rng(seed)
         talk = voices(prompts, names, rng)
-        talk = [reverberate(voice, rng) for voice in talk] if kind == "babble-room" else talk
+        talk = [add_reverberation(voice, rng) for voice in talk] if kind == "babble-room" else talk
         noises[kind] = np.sum(talk, axis=0)
     for seed, make in enumerate((hum, pink, keyboard, fan, rain), start=10):
         noises[make.__name__] = make(np.random.default_rng(seed))

@@ -1,1 +1,1 @@
-"""Bounded readers of documents from other people, and safe display of their text."""
+"""Size-limited readers of documents from other people, and safe display of their text."""

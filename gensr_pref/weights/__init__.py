@@ -1,5 +1,6 @@
 """Pretrained weights: the catalogue, downloads and their checksums, the Hugging Face Hub.
 
-Tests: ``download`` in tests/weights/test_fetch.py.
-Tests: ``hub`` in tests/generators/tiny/test_pretrained.py.
+Tests:
+    ``hub`` in tests/generators/tiny/test_pretrained.py
+    ``download`` in tests/weights/test_fetch.py
 """

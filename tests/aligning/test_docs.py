@@ -53,9 +53,9 @@ def test_the_example_generator_is_aligned(mine) -> None:
     first = pair_losses(alignment, alignment.batching.of(alignment.training[:8], 0), "first")
     # Beta is 10, u no more than 10 and to 1e-6 of itself in float32.
     assert first["preference"].tolist() == pytest.approx([np.log(2)] * 8, abs=1e-4)
-    told = align(made, mine / "out", base=mine)
-    assert told["training"]["accuracy"] > 0.6
-    assert told["training"]["loss"] < first["loss"].mean().item()
+    result = align(made, mine / "out", base=mine)
+    assert result["training"]["accuracy"] > 0.6
+    assert result["training"]["loss"] < first["loss"].mean().item()
     again = run_file.parse(
         data | {"generator": {"use": "mine:Model", "options": {"checkpoint": str(mine / "out")}}},
         Dpo,

@@ -90,7 +90,7 @@ def gradient(alignment, batch) -> torch.Tensor:
 
 
 @every_paradigm
-def test_a_policy_that_is_the_reference_costs_exactly_ln_2(paradigm, run, tmp_path) -> None:
+def test_a_policy_equal_to_the_reference_has_the_loss_ln_2(paradigm, run, tmp_path) -> None:
     alignment = begun(paradigm, run, tmp_path)
     in_float64(alignment)
     found = pair_losses(alignment, alignment.batching.of(alignment.training[:4], 0), "first")
@@ -247,17 +247,17 @@ def test_an_interrupted_training_ends_with_the_same_weights(
 
 @every_paradigm
 def test_the_result_is_a_checkpoint_that_samples(paradigm, run, tmp_path) -> None:
-    told = align(recipe(paradigm, run, "steps=2"), tmp_path, base=run)
+    result = align(recipe(paradigm, run, "steps=2"), tmp_path, base=run)
     generator = from_pretrained(tmp_path)
     assert generator.paradigm == paradigm
     [candidate] = generator.sample(np.full((1, 8000), 0.01, np.float32), [8000], [1])
     assert candidate.audio.shape == (8000,)
-    assert told["steps"] == 2
-    assert 0 <= told["held_out"]["accuracy"] <= 1
+    assert result["steps"] == 2
+    assert 0 <= result["held_out"]["accuracy"] <= 1
 
 
 @every_paradigm
-def test_the_reference_is_asked_once_per_draw(paradigm, run, tmp_path, monkeypatch) -> None:
+def test_reference_values_are_computed_once_per_draw(paradigm, run, tmp_path, monkeypatch) -> None:
     first = begun(paradigm, run, tmp_path, f"cache={tmp_path / 'cache'}")
     moved(first)
     in_float64(first)
@@ -274,7 +274,7 @@ def test_the_reference_is_asked_once_per_draw(paradigm, run, tmp_path, monkeypat
 
 
 @every_paradigm
-def test_a_draw_belongs_to_the_pair_and_the_pass(paradigm, run, tmp_path) -> None:
+def test_a_draw_depends_on_the_pair_and_the_pass(paradigm, run, tmp_path) -> None:
     batching = begun(paradigm, run, tmp_path).batching
     pairs = np.array([0, 1, 2])
     a, b, c = batching.of(pairs, 0), batching.of(pairs[::-1], 0), batching.of(pairs, 1)
@@ -285,7 +285,7 @@ def test_a_draw_belongs_to_the_pair_and_the_pass(paradigm, run, tmp_path) -> Non
     assert not torch.equal(a.rows.draw, c.rows.draw)
 
 
-def test_draws_are_stratified_and_in_opposite_twos() -> None:
+def test_draws_are_stratified_and_antithetic() -> None:
     for number in range(20):
         t = stratified_times(4, True, torch.Generator().manual_seed(number))
         assert t[0] + t[1] == pytest.approx(1)
@@ -303,7 +303,7 @@ def test_opposite_draws_have_opposite_noise(run, tmp_path) -> None:
     assert rows.t[0] + rows.t[1] == pytest.approx(1)
 
 
-def test_random_labels_are_a_coin_per_pair(run, tmp_path) -> None:
+def test_random_labels_swap_about_half_of_the_pairs(run, tmp_path) -> None:
     straight = begun("fm", run, tmp_path)
     random = begun("fm", run, tmp_path, "pairs.labels=random")
     pairs = np.arange(len(random.subject.data.ids))
@@ -332,7 +332,7 @@ def test_reference_values_do_not_depend_on_the_labels(run, tmp_path) -> None:
     assert found["margin"].abs().max() < 1e-8  # of beta 1000: the same values, sides swapped
 
 
-def test_held_out_pairs_are_of_other_clips_and_always_drawn_alike(run, tmp_path) -> None:
+def test_held_out_pairs_have_other_clips_and_constant_draws(run, tmp_path) -> None:
     alignment = begun("fm", run, tmp_path)
     data = alignment.subject.data
     assert not set(data.clip[alignment.training]) & set(data.clip[alignment.held_out])
@@ -343,7 +343,7 @@ def test_held_out_pairs_are_of_other_clips_and_always_drawn_alike(run, tmp_path)
 
 
 @pytest.mark.parametrize("clips", [1, 2, 3, 40])
-def test_of_few_clips_one_is_watched_and_never_all(clips) -> None:
+def test_at_least_one_of_few_clips_is_held_out_and_never_all(clips) -> None:
     data = SimpleNamespace(
         clip=np.repeat(np.arange(clips), 3), clips=[f"clip-{k}" for k in range(clips)]
     )

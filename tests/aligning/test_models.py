@@ -57,14 +57,14 @@ def test_tokens_of_another_tokenizer_are_refused(run, tmp_path) -> None:
     assert data.training.size
 
 
-def test_tokens_of_other_weights_with_the_same_tokenizer_are_taken(run, tmp_path) -> None:
+def test_tokens_of_other_weights_with_the_same_tokenizer_are_accepted(run, tmp_path) -> None:
     other = other_weights(tmp_path / "other", 0.001, "ar")
     words = (f"generator.options.checkpoint={other}", "reference_differs=allow")
     assert begun("ar", run, tmp_path, *words).training.size
 
 
 @pytest.mark.parametrize("label", ["careful", "fm-tiny"])
-def test_the_weights_of_pairs_count_under_any_label(label, tmp_path, monkeypatch) -> None:
+def test_the_weights_of_pairs_are_checked_under_any_label(label, tmp_path, monkeypatch) -> None:
     furnish(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     other_weights(tmp_path / "other", 1e-4)
@@ -102,7 +102,7 @@ def test_networks_with_other_settings_are_not_averaged(tmp_path) -> None:
 
 
 @every_paradigm
-def test_a_model_is_of_one_space_with_itself(paradigm) -> None:
+def test_a_model_is_compatible_with_itself(paradigm) -> None:
     one, other = (from_pretrained(SHIPPED / f"{paradigm}-tiny") for _ in range(2))
     require_one_space(one, other, "reference")
 
@@ -131,7 +131,7 @@ def test_the_code_of_a_plugin_identifies_it(tmp_path, monkeypatch) -> None:
     assert code_digest.digest_code("cheaper:Hiss") not in (None, before)
 
 
-def test_weights_are_told_apart_by_name_type_shape_and_value() -> None:
+def test_weights_differ_by_name_type_shape_and_value() -> None:
     one = {"a": torch.zeros(2), "b": torch.ones(())}
     others = [
         {"a": torch.zeros(2), "c": torch.ones(())},

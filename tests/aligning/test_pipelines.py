@@ -43,7 +43,7 @@ def test_the_run_of_the_recipes_is_valid() -> None:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_without_arguments_says_how_to_be_called(name: str) -> None:
+def test_a_script_without_arguments_prints_its_usage(name: str) -> None:
     done = called(name)
     assert done.returncode == 2
     assert f"pipelines/{name}.sh RUN.yaml" in done.stderr
@@ -51,14 +51,14 @@ def test_a_recipe_without_arguments_says_how_to_be_called(name: str) -> None:
     assert f"({name}.sh)" in (PIPELINES / "README.md").read_text(encoding="utf-8")
 
 
-def test_a_run_that_is_there_is_not_changed(tmp_path) -> None:
+def test_an_existing_run_is_not_changed(tmp_path) -> None:
     done = called("unanimous", str(tmp_path), str(tmp_path / "out"), "corpus.limit=3")
     assert done.returncode == 2
     assert f"{tmp_path} is an existing run" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["unanimous", "objectives", "single_metric", "cross_paradigm"])
-def test_what_is_no_run_is_refused_before_anything_is_copied(tmp_path, name) -> None:
+def test_a_folder_that_is_no_run_is_refused_before_anything_is_copied(tmp_path, name) -> None:
     done = called(name, str(PIPELINES), str(tmp_path / "out"), "stoi")
     assert done.returncode == 2
     assert f"{PIPELINES} is not a run with a finished build" in done.stderr
@@ -66,17 +66,19 @@ def test_what_is_no_run_is_refused_before_anything_is_copied(tmp_path, name) -> 
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "told"),
+    ("variable", "value", "message"),
     [
         ("MODELS", "ar arr", "arr is none of ar, mgm, fm"),
         ("CLIPS", "missing", "missing does not exist"),
     ],
 )
-def test_a_wrong_variable_is_told_before_anything_is_built(tmp_path, variable, value, told) -> None:
+def test_a_wrong_variable_is_refused_before_anything_is_built(
+    tmp_path, variable, value, message
+) -> None:
     words = [str(PIPELINES / "laptop.yaml"), str(tmp_path / "out")]
     done = called("unanimous", *words, **{variable: value})
     assert done.returncode == 2
-    assert told in done.stderr
+    assert message in done.stderr
     assert not (tmp_path / "out").exists()
 
 

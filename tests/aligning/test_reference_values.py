@@ -100,7 +100,7 @@ def changes(paradigm: str) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def test_draws_of_another_history_are_asked_anew(run, tmp_path) -> None:
+def test_draws_of_another_history_are_computed_again(run, tmp_path) -> None:
     """The draws are the generator's, whatever the reference's own options are."""
     reference = ("reference.use=ar-tiny",)
     heard = begun("ar", run, tmp_path, "generator.options.history=0.25", *reference)
@@ -113,7 +113,7 @@ def test_draws_of_another_history_are_asked_anew(run, tmp_path) -> None:
 
 @pytest.mark.slow
 @every_paradigm
-def test_no_change_of_a_recipe_is_answered_with_other_values(paradigm, run, tmp_path) -> None:
+def test_a_changed_recipe_never_gets_stale_values(paradigm, run, tmp_path) -> None:
     values(begun(paradigm, run, tmp_path))
     for name, overrides in changes(paradigm).items():
         alignment = begun(paradigm, run, tmp_path, *overrides)
@@ -122,7 +122,7 @@ def test_no_change_of_a_recipe_is_answered_with_other_values(paradigm, run, tmp_
         torch.testing.assert_close(served, afresh(alignment), msg=name)
 
 
-def test_values_are_kept_between_trainings_of_one_kind(run, tmp_path) -> None:
+def test_values_are_shared_by_trainings_of_one_kind(run, tmp_path) -> None:
     first = values(begun("fm", run, tmp_path))
     again = begun("fm", run, tmp_path, "learning_rate=1", "objective.beta=2")
     again.reference.forward = None
@@ -144,7 +144,7 @@ def test_damaged_values_are_computed_again(run, tmp_path) -> None:
 
 @pytest.mark.parametrize("name", ["x.bin", "targets.bin", "index.npz", "forms.json"])
 @pytest.mark.parametrize("how", ["flipped", "cut", "gone"])
-def test_damaged_features_are_made_again_and_it_is_said(name, how, run, tmp_path, capsys) -> None:
+def test_damaged_features_are_made_again_with_a_notice(name, how, run, tmp_path, capsys) -> None:
     cache = Path(shutil.copytree(_features(run), tmp_path / "cache"))
     [folder] = (path for path in cache.glob("pairs-*") if path.is_dir())
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -167,7 +167,7 @@ def _features(run) -> Path:
     return cache
 
 
-def test_other_sound_under_the_same_ids_has_its_own_features(run, tmp_path) -> None:
+def test_other_audio_with_the_same_ids_has_its_own_features(run, tmp_path) -> None:
     shutil.copytree(run, tmp_path / "run")
     export(tmp_path / "run", tmp_path / "exported", ExportOptions())
     source = ("pairs.source.kind=export", f"pairs.source.path={tmp_path / 'exported'}")
@@ -213,7 +213,7 @@ def test_a_decoder_is_trained_on_its_own_encoder(run, tmp_path) -> None:
 
 
 @every_paradigm
-def test_a_decoder_with_one_encoder_reads_what_is_stored(paradigm, run, tmp_path) -> None:
+def test_a_decoder_with_one_encoder_reads_stored_output(paradigm, run, tmp_path) -> None:
     alignment = begun(paradigm, run, tmp_path, "train=decoder", f"reference.use={paradigm}-tiny")
     assert alignment.subject.encoded
     moved(alignment)
@@ -221,13 +221,13 @@ def test_a_decoder_with_one_encoder_reads_what_is_stored(paradigm, run, tmp_path
     assert found["margin"].abs().max() > 0
 
 
-def test_a_version_of_the_code_is_part_of_what_is_kept(run, tmp_path, monkeypatch) -> None:
+def test_the_key_of_a_cache_contains_the_version_of_the_code(run, tmp_path, monkeypatch) -> None:
     before = begun("fm", run, tmp_path).subject.identity
     monkeypatch.setattr("gensr_pref.aligning.models._version", lambda _: "gensr_pref 99")
     assert begun("fm", run, tmp_path).subject.identity != before
 
 
-def test_what_is_kept_can_be_told_apart_by_a_person(run, tmp_path) -> None:
+def test_files_of_the_cache_have_readable_names(run, tmp_path) -> None:
     values(begun("fm", run, tmp_path))
     [path] = tmp_path.glob("reference-*.npy")
     assert path.stem.endswith("-pass-000")

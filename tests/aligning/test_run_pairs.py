@@ -123,7 +123,7 @@ def test_two_token_models_share_pairs(run, tmp_path) -> None:
     assert data.revisions.keys() == {"mgm-tiny"}
 
 
-def test_no_pairs_of_the_generator_are_named(run, tmp_path) -> None:
+def test_a_run_without_pairs_of_the_generator_names_its_pairs(run, tmp_path) -> None:
     facts = {"field": "pairs.source", "value": ["nobody"], "path": run, "problem": "empty"}
     with raises(InputError, **facts) as caught:
         begun("fm", run, tmp_path, "pairs.generators=[nobody]")
@@ -154,7 +154,7 @@ def from_pretrained_folder(paradigm: str):
     return SHIPPED / f"{paradigm}-tiny"
 
 
-def test_a_generator_that_cannot_be_aligned_says_what_it_lacks(run, tmp_path) -> None:
+def test_a_generator_that_cannot_be_aligned_is_refused_with_what_it_lacks(run, tmp_path) -> None:
     with raises(ConfigError, field="generator.use", value="cheap:Hiss", problem="unsupported"):
         begun("fm", run, tmp_path, "generator.use=cheap:Hiss")
 
@@ -167,7 +167,7 @@ def test_a_folder_without_pairs_is_refused(run, tmp_path) -> None:
         begun("fm", run, tmp_path, *export)
 
 
-def test_another_recipe_does_not_continue(run, tmp_path) -> None:
+def test_another_recipe_does_not_continue_a_training(run, tmp_path) -> None:
     align(recipe("fm", run, "steps=1"), tmp_path, base=run)
     with raises(RunMismatchError, path=tmp_path, value=["objective"], problem="conflict"):
         align(recipe("fm", run, "steps=1", "objective.beta=2"), tmp_path, base=run)
@@ -188,7 +188,7 @@ def test_a_limit_and_a_split_are_kept(run, tmp_path) -> None:
         assert {splits[data.clips[clip]] for clip in data.clip[numbers]} == {name}
 
 
-def test_trainings_side_by_side_make_what_they_share_once(tmp_path, monkeypatch):
+def test_concurrent_trainings_prepare_shared_features_once(tmp_path, monkeypatch):
     made = []
 
     def write(folder, *_):

@@ -26,7 +26,7 @@ from tests.commands import finish
 from tests.refusals import raises
 
 
-def test_ipo_is_a_quarter_at_first_and_nothing_at_its_margin() -> None:
+def test_ipo_starts_at_a_quarter_and_is_zero_at_its_margin() -> None:
     zero = torch.zeros(3)
     assert objectives.ipo(zero, zero, 7.0).tolist() == [0.25] * 3
     gain = torch.tensor([0.05], dtype=torch.float64, requires_grad=True)
@@ -38,7 +38,7 @@ def test_ipo_is_a_quarter_at_first_and_nothing_at_its_margin() -> None:
     torch.testing.assert_close(objectives.ipo(w, l_, beta), beta**2 * paper)
 
 
-def test_label_smoothing_leaves_an_optimum() -> None:
+def test_label_smoothing_gives_a_finite_optimum() -> None:
     margin = torch.linspace(-8, 8, 1001, dtype=torch.float64)
     loss = objectives.dpo(margin, torch.zeros(1001), 1.0, 0.1)
     assert margin[loss.argmin()].item() == pytest.approx(np.log(9), abs=0.02)  # sigma = .9
@@ -88,7 +88,7 @@ def test_sum_and_mean_differ_by_the_tokens_that_count(paradigm, run, tmp_path) -
 
 
 @every_paradigm
-def test_a_crop_is_of_both_sides_and_of_what_is_heard(paradigm, run, tmp_path) -> None:
+def test_a_crop_cuts_both_sides_and_the_features(paradigm, run, tmp_path) -> None:
     alignment = begun(paradigm, run, tmp_path, "crop=20")
     batch = alignment.batching.of(alignment.training[:6], 0)
     extra = 0 if paradigm == "fm" else 1
@@ -124,7 +124,7 @@ def test_biases_alone_learn_a_preference(paradigm, run, tmp_path) -> None:
 
 
 @every_paradigm
-def test_a_decoder_alone_is_trained_on_what_the_encoder_said(paradigm, run, tmp_path) -> None:
+def test_a_decoder_alone_is_trained_on_the_encoders_output(paradigm, run, tmp_path) -> None:
     whole = begun(paradigm, run, tmp_path)
     part = begun(paradigm, run, tmp_path, "train=decoder")
     name = {"fm": "field", "ar": "blocks", "mgm": "blocks"}[paradigm]
@@ -172,9 +172,9 @@ def test_the_best_held_out_accuracy_is_kept(run, tmp_path, monkeypatch) -> None:
 
     monkeypatch.setattr(train, "evaluate_held_out", looked)
     words = ("steps=20", "batch=2", "draws=2", "evaluate_every=1", "early_stop=2")
-    told = align(recipe("fm", run, *words), tmp_path, base=run)
-    assert told["steps"] == 4
-    assert told["best_step"] == 2
+    result = align(recipe("fm", run, *words), tmp_path, base=run)
+    assert result["steps"] == 4
+    assert result["best_step"] == 2
     kept = from_pretrained(tmp_path).policy.state_dict()
     for name, value in weights[1].items():
         assert torch.equal(kept[name], value)
@@ -204,15 +204,15 @@ def test_checkpoints_are_averaged(paradigm, run, tmp_path) -> None:
 
 
 def test_an_alarm_is_in_the_log(run, tmp_path) -> None:
-    told = align(
+    result = align(
         recipe("fm", run, "epochs=6", "learning_rate=0.003", "batch=8"), tmp_path, base=run
     )
-    assert any("sigmoid is flat" in alarm for alarm in told["alarms"])
+    assert any("sigmoid is flat" in alarm for alarm in result["alarms"])
     logged = [row["alarm"] for row in read_json_lines(tmp_path / "log.jsonl") if "alarm" in row]
-    assert logged == told["alarms"]
+    assert logged == result["alarms"]
 
 
-def test_the_learning_rate_warms_up_and_falls_to_nothing(run) -> None:
+def test_the_learning_rate_warms_up_and_falls_to_zero(run) -> None:
     made = recipe("fm", run, "learning_rate=1", "warm_up=10", "schedule=cosine")
     assert scheduled_learning_rate(made, 0, 100) == pytest.approx(0.1)
     assert scheduled_learning_rate(made, 50, 100) == pytest.approx(0.5)
@@ -221,15 +221,15 @@ def test_the_learning_rate_warms_up_and_falls_to_nothing(run) -> None:
     assert scheduled_learning_rate(constant, 99, 100) == 1
 
 
-def test_the_command_aligns_and_says_how_to_use_it(run, tmp_path, capsys) -> None:
+def test_the_command_aligns_and_prints_how_to_use_the_result(run, tmp_path, capsys) -> None:
     made = recipe("fm", run, "steps=1", f"cache={tmp_path / 'cache'}").model_dump(mode="json")
     path = tmp_path / "dpo.yaml"
     path.write_text(yaml.safe_dump(made), encoding="utf-8")
     assert main(["train", str(path), "--out", str(tmp_path / "out"), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["checkpoint"] == str(tmp_path / "out")
+    result = json.loads(capsys.readouterr().out)
+    assert result["checkpoint"] == str(tmp_path / "out")
     # u is a mean square of about 1, to 1e-6 in float32; beta is 1000.
-    assert told["training"]["preference"] == pytest.approx(np.log(2), abs=1e-3)
+    assert result["training"]["preference"] == pytest.approx(np.log(2), abs=1e-3)
     assert main(["train", str(path), "--out", str(tmp_path / "out")]) == 0
     assert "{use: fm-tiny, options: {checkpoint: " in capsys.readouterr().out
 
@@ -268,7 +268,7 @@ def test_the_recipe_has_all_its_defaults(run) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_train_what_one_does(run, tmp_path) -> None:
+def test_two_processes_give_the_same_weights_as_one(run, tmp_path) -> None:
     path = tmp_path / "dpo.yaml"
     weights = []
     for processes in (1, 2):

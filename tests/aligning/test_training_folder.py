@@ -64,7 +64,7 @@ def other_weights(folder: Path, amount: float = 0.01, paradigm: str = "fm") -> P
     return folder
 
 
-def test_the_same_content_goes_on(once) -> None:
+def test_a_training_with_the_same_content_continues(once) -> None:
     once()
     assert once()["steps"] == 1
 
@@ -144,7 +144,7 @@ def test_a_state_of_another_training_is_refused(once, mine, tmp_path) -> None:
         once()
 
 
-def test_a_damaged_state_is_told_in_a_sentence(once, tmp_path) -> None:
+def test_a_damaged_state_is_refused(once, tmp_path) -> None:
     once()
     path = tmp_path / "out" / "state.pt"
     whole = path.read_bytes()
@@ -166,7 +166,7 @@ def test_a_damaged_state_is_told_in_a_sentence(once, tmp_path) -> None:
         ("", "out/recipe.json", "unreadable"),
     ],
 )
-def test_a_damaged_claim_is_told_in_a_sentence(once, tmp_path, text, path, problem) -> None:
+def test_a_damaged_claim_is_refused(once, tmp_path, text, path, problem) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "recipe.json").write_text(text)
     with raises(RunMismatchError, path=path, problem=problem):
@@ -236,7 +236,7 @@ def test_speech_is_part_of_the_claim(work, made, tmp_path) -> None:
         work(made(speech=of("speech")), tmp_path, tmp_path / "out")
 
 
-def test_rooms_of_another_recipe_are_not_taken(tmp_path) -> None:
+def test_rooms_of_another_recipe_are_not_used(tmp_path) -> None:
     drawn = {}
     for seed in (0, 1):
         pretrain(pretraining(steps=1, seed=seed), tmp_path, tmp_path / str(seed))
@@ -309,7 +309,9 @@ def test_a_checkpoint_is_on_the_disk_before_it_gets_its_name(once, tmp_path, mon
     assert {(tmp_path / "out" / name).stat().st_size for name in names} <= set(flushed)
 
 
-def test_a_training_that_cannot_be_saved_keeps_what_was_saved(once, tmp_path, monkeypatch) -> None:
+def test_a_training_that_cannot_be_saved_keeps_the_earlier_state(
+    once, tmp_path, monkeypatch
+) -> None:
     once("steps=1")
     before = (tmp_path / "out" / "state.pt").read_bytes()
 
@@ -322,7 +324,7 @@ def test_a_training_that_cannot_be_saved_keeps_what_was_saved(once, tmp_path, mo
     assert (tmp_path / "out" / "state.pt").read_bytes() == before
 
 
-def test_a_folder_begun_before_content_was_noted_is_refused(once, tmp_path) -> None:
+def test_a_folder_from_before_content_was_recorded_is_refused(once, tmp_path) -> None:
     once()
     path = tmp_path / "out" / "recipe.json"
     begun = json.loads(path.read_text())
@@ -332,7 +334,7 @@ def test_a_folder_begun_before_content_was_noted_is_refused(once, tmp_path) -> N
         once()
 
 
-def test_how_often_it_is_looked_at_matters_only_where_looks_end_it(run) -> None:
+def test_the_evaluation_interval_matters_only_with_early_stopping(run) -> None:
     assert "evaluate_every" in train_module._changeable_fields(recipe("fm", run))
     assert "evaluate_every" not in train_module._changeable_fields(
         recipe("fm", run, "early_stop=2")

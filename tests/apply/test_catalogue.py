@@ -11,7 +11,7 @@ from gensr_pref.errors import MissingWeightsError
 
 
 class Absent:
-    """A generator whose weights are not here."""
+    """A generator whose weights are missing."""
 
     name, revision, sample_rate = "absent", "1", 48000
     paradigm, licence = "ar", "CC-BY-NC-4.0"
@@ -24,25 +24,25 @@ class Absent:
     def sample(self, noisy, lengths, seeds): ...
 
 
-class Told(Absent):
-    """One that says how many parameters it has."""
+class Counted(Absent):
+    """A generator that states its number of parameters."""
 
     parameters = 7
 
     def __init__(self) -> None:
-        """Needs nothing."""
+        """Need no weights."""
 
 
 @pytest.fixture
 def with_others(monkeypatch):
-    found = plugins._found
+    entry_points = plugins._entry_points
 
     def more(kind):
         group = "gensr_pref.generators"
-        points = [EntryPoint(n.lower(), f"{__name__}:{n}", group) for n in ("Absent", "Told")]
-        return {**found(kind), **{point.name: point for point in points}}
+        points = [EntryPoint(n.lower(), f"{__name__}:{n}", group) for n in ("Absent", "Counted")]
+        return {**entry_points(kind), **{point.name: point for point in points}}
 
-    monkeypatch.setattr(plugins, "_found", more)
+    monkeypatch.setattr(plugins, "_entry_points", more)
 
 
 def rows():
@@ -58,7 +58,7 @@ def test_the_shipped_model():
     assert "clip_temperature" in row["options"]
 
 
-def test_ways_in_say_what_they_need():
+def test_generators_of_other_programs_say_what_they_need():
     found = rows()
     assert (found["folder"]["needs"], found["folder"]["here"]) == ("files", "options")
     assert (found["command"]["needs"], found["command"]["here"]) == ("a program", "options")
@@ -66,11 +66,11 @@ def test_ways_in_say_what_they_need():
     assert "limit_seconds" in found["command"]["options"]
 
 
-def test_missing_weights_are_said_to_be_missing(with_others, capsys):
+def test_missing_weights_are_reported(with_others, capsys):
     row = rows()["absent"]
     assert (row["here"], row["paradigm"], row["rate_hz"]) == ("no", "ar", 48000)
     assert row["licence"] == "CC-BY-NC-4.0"
     assert "fetch absent" in row["missing"]
-    assert (rows()["told"]["parameters"], rows()["told"]["here"]) == (7, "yes")
+    assert (rows()["counted"]["parameters"], rows()["counted"]["here"]) == (7, "yes")
     assert main(["generators"]) == 0
     assert "absent: the weights of 'absent' are not here" in capsys.readouterr().out

@@ -18,6 +18,7 @@ from gensr_pref.cli.main import main
 from gensr_pref.config import run_file
 from gensr_pref.errors import ConfigError, InputError, RunMismatchError
 from gensr_pref.schema import AUDIO
+from tests.commands import run_command
 from tests.refusals import refusal, require_facts
 from tests.small_run import RUN, rows, tables
 
@@ -28,7 +29,7 @@ SCORES = ("roughness", "level", "zero_crossings")
 
 @pytest.fixture
 def project(base, monkeypatch):
-    """The project's folder, as the one that the command is typed in."""
+    """The folder of the small run, as the working folder."""
     monkeypatch.chdir(base)
     monkeypatch.syspath_prepend(base)
     return base
@@ -36,7 +37,7 @@ def project(base, monkeypatch):
 
 @pytest.fixture
 def evaluate(project, tmp_path, capsys, unrendered_figures):
-    """Runs the command on the run file's clips; returns its JSON, or the error of status 2."""
+    """Run the command on the run file's clips; return its JSON, or the error of status 2."""
 
     def run(*words, clips="run.yaml", out="out", status=0, panel=None):
         given = [] if panel is None else ["--panel", panel]
@@ -60,7 +61,7 @@ def seeds(out, label):
     }
 
 
-def test_policies_draw_the_same_noise_and_the_placebo_other(evaluate, tmp_path):
+def test_policies_share_their_seeds_and_the_placebo_has_others(evaluate, tmp_path):
     found = evaluate(*PAIR)
     out = tmp_path / "out"
     assert seeds(out, "base") == seeds(out, "other")
@@ -87,7 +88,7 @@ def test_the_means_are_those_of_the_tables(evaluate, tmp_path):
         assert mean["level"] == pytest.approx(np.mean(known))
 
 
-def test_a_policy_that_is_added_is_all_that_is_done(evaluate, project, tmp_path):
+def test_only_an_added_policy_is_computed(evaluate, project, tmp_path):
     log = tmp_path / "log"
     panel = tmp_path / "panel.yaml"
     counting = {"metric": "cheap:Counting", "options": {"log": str(log)}}
@@ -103,7 +104,7 @@ def test_a_policy_that_is_added_is_all_that_is_done(evaluate, project, tmp_path)
     assert sum(map(int, log.read_text().split())) == heard + 7
 
 
-def test_a_policy_that_is_not_asked_for_any_more_stays_on_the_disk(evaluate, tmp_path):
+def test_a_policy_that_is_no_longer_named_stays_on_the_disk(evaluate, tmp_path):
     few = "--limit", "2", "--samples", "1"
     before = evaluate(*PAIR, *few)
     evaluate(*PAIR, "third=fm-tiny", *few)
@@ -122,7 +123,7 @@ def test_code_that_only_the_folder_names_is_not_run(evaluate, tmp_path):
     assert tables(tmp_path / "out") == parts
 
 
-def test_what_is_written_is_what_is_told(evaluate, tmp_path):
+def test_the_files_hold_the_returned_result(evaluate, tmp_path):
     found = evaluate(*PAIR)
     assert json.loads((tmp_path / "out" / "evaluation.json").read_text()) == found
     page = (tmp_path / "out" / "evaluation.md").read_text()
@@ -136,7 +137,6 @@ def test_the_terminal_shows_the_table_and_the_verdicts(project, tmp_path, capsys
     monkeypatch.setenv("COLUMNS", "90")
     words = ["evaluate", *PAIR, "--clips", "run.yaml", "--workers", "1"]
     assert main([*words, "--out", str(tmp_path / "out")]) == 0
-    assert (tmp_path / "out" / "evaluation.svg").read_text().startswith("<?xml")
     told = capsys.readouterr().out
     assert "7 clips, 4 samples each from the same seeds" in told
     assert "+0.000 [all equal]" in told
@@ -146,7 +146,7 @@ def test_the_terminal_shows_the_table_and_the_verdicts(project, tmp_path, capsys
     assert max(map(len, table.splitlines()[:12])) <= 90
 
 
-def test_seeds_of_one_policy_are_a_group(evaluate):
+def test_members_of_a_policy_are_combined(evaluate):
     found = evaluate("base=cheap:Hiss", "dpo@1=cheap:Echo", "dpo@2=cheap:Hiss", "dpo@3=cheap:Hiss")
     dpo = found["policies"]["dpo"]
     assert dpo["members"] == ["dpo@1", "dpo@2", "dpo@3"]
@@ -160,7 +160,7 @@ def test_seeds_of_one_policy_are_a_group(evaluate):
     assert f"seeds ±{told['spread']:.3f}" in page
 
 
-def test_a_generator_of_one_answer_has_no_failures(evaluate):
+def test_a_generator_with_one_output_per_clip_has_no_failures(evaluate):
     found = evaluate("base=cheap:Hiss", "echo=cheap:Echo")
     echo = found["policies"]["echo"]
     assert echo["failures"] == {}
@@ -169,7 +169,7 @@ def test_a_generator_of_one_answer_has_no_failures(evaluate):
         assert echo["scores"][score]["mean"] == pytest.approx(found["noisy"][score])
 
 
-def test_failures_are_counted_and_their_clips_leave_for_all(evaluate, tmp_path):
+def test_failures_are_counted_and_their_clips_are_left_out_for_all(evaluate, tmp_path):
     found = evaluate("base=cheap:Hiss", "bad=cheap:Faulty:how=one_row", "--samples", "2")
     out = tmp_path / "out"
     odd = {row["clip_id"] for row in rows(out, "candidates")
@@ -194,7 +194,21 @@ def test_a_metric_that_fails_gives_no_number(evaluate, project, tmp_path):
     assert told["nulls"] == {score: {"metric_error": 28} for score in SCORES}
 
 
-def test_duplicates_have_the_scores_of_what_they_repeat(evaluate, tmp_path):
+def test_the_figure_shows_every_policy(project, tmp_path):
+    """One of several seeds too, and scores without a number."""
+    policies = ["base=cheap:Hiss", "other=cheap:Hiss", "dpo@1=cheap:Echo", "dpo@2=cheap:Hiss"]
+    few = ["--clips", "run.yaml", "--limit", 2, "--samples", 1, "--workers", 1]
+    for metric in ("cheap:Roughness", "cheap:Sulking"):
+        panel, out = tmp_path / "panel.yaml", tmp_path / metric
+        panel.write_text(yaml.safe_dump({"panel": [{"metric": metric}]}))
+        run_command("evaluate", *policies, *few, "--panel", panel, "--out", out)
+        figure = (out / "evaluation.svg").read_text()
+        assert figure.startswith("<?xml")
+        for name in ("other", "dpo", "placebo", *SCORES):
+            assert name in figure
+
+
+def test_duplicates_have_the_scores_of_the_earlier_candidate(evaluate, tmp_path):
     found = evaluate("base=cheap:Hiss", "same=cheap:Faulty:how=ignores_seed", "--samples", "2")
     same = found["policies"]["same"]
     assert same["failures"] == {}
@@ -203,12 +217,12 @@ def test_duplicates_have_the_scores_of_what_they_repeat(evaluate, tmp_path):
     assert same["scores"]["level"]["mean"] == pytest.approx(np.mean(first))
 
 
-def test_duplicates_by_a_generators_own_words_are_failures(evaluate):
+def test_duplicates_that_a_generator_reports_itself_are_failures(evaluate):
     found = evaluate("base=cheap:Hiss", "picky=cheap:Faulty:how=own_words", "--samples", "2")
     assert found["policies"]["picky"]["failures"] == {"duplicate": 7}
 
 
-def test_hold_out_scores_are_told_apart(evaluate):
+def test_hold_out_scores_have_no_vote(evaluate):
     usual = evaluate(*PAIR)
     assert [one["votes"] for one in usual["scores"]] == [True, True, False]
     found = evaluate(*PAIR, "--hold-out", "level,stoi", out="more")
@@ -220,7 +234,7 @@ def test_hold_out_scores_are_told_apart(evaluate):
 
 
 def trained_folder(folder, run, labels="given"):
-    """What a training of these pairs leaves behind, as far as it is looked at."""
+    """Write the files of a training on these pairs that an evaluation reads."""
     folder.mkdir()
     pairs = {"source": {"kind": "run", "path": run.name}, "labels": labels}
     recipe = {"recipe": "dpo", "base": os.path.relpath(run.parent, folder), "pairs": pairs}
@@ -272,7 +286,7 @@ def test_clips_of_a_run_directory_are_its_validation_split(evaluate, run, base, 
     assert build(run_of(tmp_path / "out"), tmp_path / "out", base=base)["complete"]
 
 
-def test_other_clips_do_not_take_the_place_of_those_that_were_copied(evaluate, run, base, tmp_path):
+def test_copied_clips_are_not_replaced_by_others(evaluate, run, base, tmp_path):
     runs = [tmp_path / name for name in ("a", "b")]
     for seed, out in enumerate(runs):
         build(run(f"seed={seed}", "corpus.validation.share=1", "corpus.limit=4"), out, base=base)
@@ -296,7 +310,7 @@ def test_a_run_without_a_validation_split_is_refused(evaluate, run, base, tmp_pa
 
 
 def export_of(folder, run):
-    """An exported dataset as docs/export.md says: a row per pair, so that clips repeat."""
+    """Write an exported dataset as in docs/export.md: a row per pair, so that clips repeat."""
     clips = {row["clip_id"]: row for row in rows(run, "clips")}
     pairs = [{"prompt": clips[name]["noisy"], "clean": clips[name]["clean"], "text": None,
               "language": None, "speaker": "s", "clip_id": name, "sample_rate": 16000}
@@ -311,7 +325,7 @@ def export_of(folder, run):
     shutil.copy(run / "run.yaml", folder)
 
 
-def test_clips_of_an_exported_dataset_are_there_once(evaluate, run, base, tmp_path):
+def test_clips_of_an_exported_dataset_are_not_repeated(evaluate, run, base, tmp_path):
     build(run(), tmp_path / "run", base=base)
     export_of(tmp_path / "export", tmp_path / "run")
     found = evaluate(*PAIR, clips=tmp_path / "export", panel=ROUGH)
@@ -338,7 +352,7 @@ def test_clips_of_folders_and_manifests(evaluate, project, tmp_path):
         assert all(row["clean"] for row in rows(tmp_path / out, "clips"))
 
 
-def test_outputs_that_exist_are_compared_too(evaluate, project, tmp_path, monkeypatch):
+def test_existing_outputs_are_compared(evaluate, project, tmp_path, monkeypatch):
     for gain in (1.0, 0.5):
         for source in sorted((project / "speech").iterdir())[:3]:
             sound = audio.read(source)
@@ -354,12 +368,14 @@ def test_outputs_that_exist_are_compared_too(evaluate, project, tmp_path, monkey
     assert told["scores"]["level"]["mean"] == pytest.approx(found["noisy"]["level"] / 2, rel=1e-3)
 
 
-def test_a_run_file_elsewhere_finds_its_recordings(evaluate, project, tmp_path, monkeypatch):
+def test_a_run_file_in_another_folder_finds_its_recordings(
+    evaluate, project, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     assert evaluate(*PAIR, clips=project / "run.yaml")["clips"] == 7
 
 
-def test_an_evaluation_file_says_the_same(evaluate, project, tmp_path):
+def test_an_evaluation_file_gives_the_same_result_as_arguments(evaluate, project, tmp_path):
     words = evaluate(*PAIR, "--samples", "2", "--over", "speaker")
     wanted = {
         "clips": "run.yaml",

@@ -1,4 +1,4 @@
-"""Tests of the clips that an evaluation copies: compared by content, final once it has begun."""
+"""Tests of the clips that an evaluation copies: compared by content, fixed once it has begun."""
 
 import pyarrow as pa
 import pytest
@@ -26,7 +26,7 @@ def copied(out) -> list[bytes]:
 
 @pytest.fixture
 def begun(tmp_path):
-    """An evaluation that went on after its clips had been copied."""
+    """An evaluation that continued after its clips were copied."""
     _copy(clips(b"one", b"two"), tmp_path / COPIED, tmp_path)
     (tmp_path / "run.yaml").touch()
     return tmp_path
@@ -38,13 +38,13 @@ def test_more_clips_are_added(begun) -> None:
 
 
 @pytest.mark.parametrize("other", [(b"one", b"new"), (b"one",), (b"new", b"two", b"three")])
-def test_other_sound_under_the_same_names_is_refused(begun, other) -> None:
+def test_other_sounds_under_the_same_names_are_refused(begun, other) -> None:
     with raises(RunMismatchError, path=begun, problem="changed"):
         _copy(clips(*other), begun / COPIED, begun)
     assert copied(begun) == [b"one", b"two"]
 
 
-def test_a_mistake_before_an_evaluation_begins_claims_nothing(tmp_path) -> None:
+def test_copies_are_replaced_until_the_evaluation_begins(tmp_path) -> None:
     _copy(clips(b"one", b"two"), tmp_path / COPIED, tmp_path)
     _copy(clips(b"other"), tmp_path / COPIED, tmp_path)
     assert copied(tmp_path) == [b"other"]
@@ -53,6 +53,6 @@ def test_a_mistake_before_an_evaluation_begins_claims_nothing(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("document", "seed"), [(None, 0), ({}, 0), ({"seed": 3}, 3), ({"seed": None}, 0)]
 )
-def test_clips_of_an_anonymised_dataset_have_the_seed_of_none(document, seed) -> None:
+def test_without_a_recorded_seed_the_seed_is_zero(document, seed) -> None:
     corpus = Corpus(source=FolderSource(path="clips"))
     assert HeldOutClips(corpus, document).seed == seed

@@ -1,4 +1,4 @@
-"""Tests of `restore`: files through a generator, best of N by the panel, existing output."""
+"""Tests of `restore`: files of any kind, the best of N candidates, existing output."""
 
 import json
 import shutil
@@ -29,7 +29,7 @@ RATE = 16000
 
 @pytest.fixture
 def noisy(tmp_path, monkeypatch) -> Path:
-    """A folder of three files in two formats, and the cheap plugins beside it."""
+    """A folder of three files in three formats, and the cheap plugins beside it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     shutil.copy(Path(__file__).parents[1] / "cheap.py", tmp_path)
@@ -55,7 +55,7 @@ def contents(folder):
     }
 
 
-def test_file_that_a_generator_gives_up_is_told_in_its_words(noisy, tmp_path):
+def test_a_failed_file_has_the_generators_own_words(noisy, tmp_path):
     found = restore(
         noisy / "one.flac", tmp_path / "out.wav", **wanted("cheap:Faulty", how="own_words")
     )
@@ -83,7 +83,7 @@ def test_every_file_is_made_under_its_own_name(noisy, tmp_path):
     assert soundfile.info(tmp_path / "out" / "one.flac").format == "FLAC"
 
 
-def test_what_comes_out_depends_on_name_and_seed_alone(noisy, tmp_path):
+def test_the_output_depends_on_name_and_seed_alone(noisy, tmp_path):
     restore(noisy, tmp_path / "all", **wanted())
     (noisy / "one.flac").unlink()
     restore(noisy, tmp_path / "less", **wanted())
@@ -97,7 +97,7 @@ def test_what_comes_out_depends_on_name_and_seed_alone(noisy, tmp_path):
 
 
 def test_the_best_of_n_is_the_best(noisy, tmp_path, monkeypatch):
-    """The judge prefers the softest, which is the one whose seed drew the least hiss."""
+    """The judge prefers the softest candidate, whose seed drew the least hiss."""
     monkeypatch.setattr(module, "judge_of", lambda by, count: loudness_judge())
     restore(noisy, tmp_path / "best", **wanted(best_of=6))
     for name, line in ledger(tmp_path / "best").items():
@@ -106,7 +106,7 @@ def test_the_best_of_n_is_the_best(noisy, tmp_path, monkeypatch):
         assert [piece["chosen"] for piece in line["pieces"]] == [int(np.argmin(levels))]
 
 
-def test_candidates_that_cannot_be_judged_are_said_to_be(noisy, tmp_path, monkeypatch):
+def test_candidates_that_cannot_be_judged_are_counted(noisy, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "judge_of", lambda by, count: loudness_judge(bound=0.0))
     found = restore(noisy, tmp_path / "out", **wanted(best_of=2))
     assert found["unjudged"] == 3
@@ -143,14 +143,14 @@ def test_nothing_is_overwritten(noisy, tmp_path, change, problem):
     assert contents(out) == before
 
 
-def test_single_file_is_not_overwritten(noisy, tmp_path):
+def test_a_single_file_is_not_overwritten(noisy, tmp_path):
     (tmp_path / "mine.wav").write_bytes(b"precious")
     with raises(InputError, field="out", value=tmp_path / "mine.wav", problem="exists"):
         restore(noisy / "two.wav", tmp_path / "mine.wav", **wanted())
     assert (tmp_path / "mine.wav").read_bytes() == b"precious"
 
 
-def test_faults_cost_their_own_file_only(noisy, tmp_path):
+def test_a_failed_file_does_not_affect_the_others(noisy, tmp_path):
     (noisy / "broken.wav").write_bytes(b"no audio")
     soundfile.write(noisy / "silence.wav", np.zeros(RATE), RATE)
     found = restore(noisy, tmp_path / "out", **wanted())
@@ -171,13 +171,13 @@ def test_faults_cost_their_own_file_only(noisy, tmp_path):
         ("cheap:Faulty", "cpu_memory", "out_of_memory"),
     ],
 )
-def test_generator_that_fails_writes_nothing(noisy, tmp_path, use, how, reason):
+def test_a_generator_that_fails_writes_nothing(noisy, tmp_path, use, how, reason):
     found = restore(noisy, tmp_path / "out", **wanted(use, how=how))
     assert {one["reason"] for one in found["failed"]} == {reason}
     assert contents(tmp_path / "out") == {}
 
 
-def test_spoiled_candidate_is_not_among_those_to_choose_from(noisy, tmp_path, monkeypatch):
+def test_an_invalid_candidate_is_never_chosen(noisy, tmp_path, monkeypatch):
     """Silence would be the softest of all."""
     monkeypatch.setattr(module, "judge_of", lambda by, count: loudness_judge())
     found = restore(
@@ -191,8 +191,8 @@ def test_spoiled_candidate_is_not_among_those_to_choose_from(noisy, tmp_path, mo
 # Long files
 
 
-def test_long_file_is_joined_without_a_seam(noisy, tmp_path, monkeypatch):
-    """A generator that changes nothing gives the file back, whatever it was cut into."""
+def test_a_long_file_is_joined_without_a_seam(noisy, tmp_path, monkeypatch):
+    """A generator that changes nothing returns the same file, whatever its pieces."""
     wave = np.concatenate([audio.read(path).wave for path in PROMPTS])
     soundfile.write(tmp_path / "long.wav", wave, RATE)
     monkeypatch.setattr("gensr_pref.apply.chunks.PIECE_SECONDS", 1.0)
@@ -202,7 +202,7 @@ def test_long_file_is_joined_without_a_seam(noisy, tmp_path, monkeypatch):
     np.testing.assert_allclose(made, wave, atol=2 / 32768)
 
 
-def test_silent_stretch_of_a_long_file_stays_as_it_is(noisy, tmp_path, monkeypatch):
+def test_a_silent_stretch_of_a_long_file_is_copied(noisy, tmp_path, monkeypatch):
     wave = audio.read(PROMPTS[0]).wave[:RATE]
     soundfile.write(tmp_path / "long.wav", np.r_[wave, np.zeros(2 * RATE), wave], RATE)
     monkeypatch.setattr("gensr_pref.apply.chunks.PIECE_SECONDS", 1.0)
@@ -213,7 +213,7 @@ def test_silent_stretch_of_a_long_file_stays_as_it_is(noisy, tmp_path, monkeypat
     assert np.abs(made[: RATE // 2] - wave[: RATE // 2]).max() > 0.001
 
 
-# As a person types it
+# The command
 
 
 def test_command_line(noisy, tmp_path, capsys):
@@ -249,19 +249,19 @@ def test_bad_input_exits_2(noisy, tmp_path, more, field, value, problem):
     assert contents(tmp_path / "out") == {} if (tmp_path / "out").exists() else True
 
 
-def test_output_among_the_inputs_is_refused(noisy):
+def test_an_output_among_the_inputs_is_refused(noisy):
     with raises(InputError, field="out", problem="conflict"):
         restore(noisy, noisy / "out", **wanted())
 
 
-def test_suffix_tells_the_format(noisy, tmp_path):
+def test_an_unknown_suffix_of_the_output_is_refused(noisy, tmp_path):
     with raises(ConfigError, field="out", problem="unsupported"):
         restore(noisy / "two.wav", tmp_path / "x.mp3", **wanted())
 
 
 @pytest.mark.slow
 def test_fm_tiny_and_dnsmos(noisy, tmp_path):
-    """The real thing: the best of four is better by its judge than the first of them."""
+    """With the real models, the best of four is no worse than the first by the same score."""
     one = restore(noisy, tmp_path / "one", **wanted("fm-tiny"))
     four = restore(noisy, tmp_path / "four", **wanted("fm-tiny", best_of=4))
     assert one["restored"] == four["restored"] == 3
@@ -272,8 +272,8 @@ def test_fm_tiny_and_dnsmos(noisy, tmp_path):
 
 
 @pytest.mark.slow
-def test_interrupted_command_continues(noisy, tmp_path):
-    """Ctrl-C after the first file; the same command makes the rest, and all as if undisturbed."""
+def test_an_interrupted_command_continues(noisy, tmp_path):
+    """After Ctrl-C, the same command makes the other files, as without an interruption."""
     command = [Path(sys.executable).parent / "gensr-pref", "restore", noisy]
     options = ["--generator", "cheap:Hiss", "--option", "seconds=0.5"]
     out = tmp_path / "out"

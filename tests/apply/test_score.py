@@ -46,7 +46,7 @@ def rows(path):
     return pq.read_table(path).to_pylist()
 
 
-# What belongs together
+# Inputs
 
 
 def test_a_missing_clean_file_is_not_replaced_by_the_noisy_one(two_systems):
@@ -98,7 +98,7 @@ def test_a_table_of_other_files_is_refused(two_systems, capsys):
 # The panel in few words
 
 
-def test_words_that_can_never_be_heard_are_told_at_the_start(two_systems, capsys):
+def test_words_that_cannot_be_recognised_are_reported_first(two_systems, capsys):
     Path("t.csv").write_text("audio,text\na.wav,hello fnordling\n")
     words = ["one", "--panel", "wer", "--texts", "t.csv", "--out", "s.csv", "--language", "en"]
     run(*words)
@@ -125,7 +125,7 @@ def test_one_row_per_file_with_the_panels_values(two_systems, capsys):
     assert not Path("s.parquet.partial").exists()
 
 
-def test_a_reference_beyond_full_scale_is_scaled_and_the_table_says_by_how_much(two_systems):
+def test_a_reference_beyond_full_scale_is_scaled_by_a_recorded_gain(two_systems):
     tone = np.sin(np.arange(8000) / 5).astype(np.float32)
     soundfile.write("clean/a.wav", 2 * tone / np.abs(tone).max(), 16000, subtype="FLOAT")
     for suffix in ("parquet", "csv", "jsonl"):
@@ -148,7 +148,7 @@ def test_csv_and_json_lines_hold_the_same(two_systems):
         assert row["file"] == cells["file"] == line["file"]
 
 
-def test_what_cannot_be_scored_is_null_with_a_reason(two_systems):
+def test_a_file_that_cannot_be_scored_has_null_and_a_reason(two_systems):
     (two_systems / "one" / "a.wav").write_bytes(b"not audio")
     write_tone(two_systems / "one" / "sub" / "b.wav", peak=0.0)
     assert run("one", "--panel", f"{CHEAP},stoi", "--out", "s.parquet") == 0
@@ -161,7 +161,7 @@ def test_what_cannot_be_scored_is_null_with_a_reason(two_systems):
 
 
 @pytest.mark.slow
-def test_the_same_bytes_on_ray(two_systems):
+def test_ray_writes_the_same_bytes(two_systems):
     arguments = ["one", "two", "--panel", CHEAP]
     assert run(*arguments, "--out", "serial.parquet") == 0
     assert main(["score", *arguments, "--out", "ray.parquet", "--workers", "2"]) == 0
@@ -195,7 +195,7 @@ def test_bad_input_is_refused_before_any_work(two_systems, arguments, field, val
 
 
 @pytest.mark.parametrize("out", ["file/s.csv", "s.csv.partial/../s.csv"])
-def test_a_place_that_cannot_be_written_is_said(two_systems, capsys, out):
+def test_a_table_that_cannot_be_written_is_refused(two_systems, capsys, out):
     Path("file").write_text("not a folder")
     Path("s.csv.partial").mkdir()
     error = refusal("score", "one", "--panel", CHEAP, "--out", out, "--workers", "1")
@@ -206,7 +206,7 @@ def test_a_place_that_cannot_be_written_is_said(two_systems, capsys, out):
 # Interruption
 
 
-def test_what_is_finished_is_not_done_again(two_systems, monkeypatch):
+def test_finished_clips_are_not_scored_again(two_systems, monkeypatch):
     uses = [MetricUse(metric=CHEAP)]
     calls = []
     digest_code = code_digest.digest_code
@@ -241,7 +241,7 @@ def test_what_is_finished_is_not_done_again(two_systems, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_clip_that_kills_its_process_costs_no_other(two_systems, capsys):
+def test_a_clip_that_kills_its_process_does_not_affect_others(two_systems, capsys):
     write_tone(two_systems / "one" / "poison.wav", peak=0.99)
     write_tone(two_systems / "two" / "poison.wav", peak=0.5)
     write_tone(two_systems / "one" / "lonely.wav", peak=0.99)
@@ -261,19 +261,19 @@ def test_a_clip_that_kills_its_process_costs_no_other(two_systems, capsys):
     assert all(row["level"] and row["length"] and not row["failures"] for row in found.values())
 
 
-def test_a_load_that_fails_leaves_nothing_in_the_way(two_systems):
+def test_a_metric_that_does_not_load_leaves_no_partial_table(two_systems):
     assert run("one", "--panel", "cheap:Locked", "--out", "s.csv") == 2
     assert not Path("s.csv.partial").exists()
     assert run("one", "--panel", CHEAP, "--out", "s.csv") == 0
 
 
-def test_what_has_no_score_at_all_is_not_called_done(two_systems, capsys):
+def test_a_table_without_any_score_is_incomplete(two_systems, capsys):
     words = ["score", "one", "--panel", "stoi", "--out", "s.csv", "--workers", "1"]
     refuses(words, RunIncompleteError, path="s.csv", problem="empty")
     assert Path("s.csv").exists()
 
 
-def test_a_table_that_appears_meanwhile_is_not_overwritten(two_systems, monkeypatch):
+def test_a_table_that_is_created_meanwhile_is_not_overwritten(two_systems, monkeypatch):
     original = Panel.score
 
     def appearing(self, *given):
@@ -291,7 +291,7 @@ def test_a_table_that_appears_meanwhile_is_not_overwritten(two_systems, monkeypa
     sys.path.remove(str(HERE))
 
 
-def test_continued_json_lines_are_those_of_one_go(two_systems, monkeypatch):
+def test_continued_json_lines_equal_uninterrupted_ones(two_systems, monkeypatch):
     original = Panel.score
 
     def stopping(self, candidates, *rest):
@@ -311,7 +311,7 @@ def test_continued_json_lines_are_those_of_one_go(two_systems, monkeypatch):
 
 
 @pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
-def test_terminated_in_the_middle_it_continues(two_systems, workers):
+def test_a_terminated_command_continues(two_systems, workers):
     for place in range(8):
         write_tone(two_systems / "one" / f"{place}.wav")
     command = [
@@ -332,7 +332,7 @@ def test_terminated_in_the_middle_it_continues(two_systems, workers):
         assert len(list(csv.DictReader(file))) == 11
 
 
-def test_an_hour_and_a_tenth_of_a_second_in_one_folder(tmp_path, monkeypatch):
+def test_very_long_and_very_short_files_in_one_folder(tmp_path, monkeypatch):
     """Cheap metrics only; the real panel's memory is measured in docs/metrics.md."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(HERE)
@@ -344,7 +344,7 @@ def test_an_hour_and_a_tenth_of_a_second_in_one_folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("code", ["eng", "EN_us", "en"])
-def test_a_language_is_one_whatever_code_it_is_called_by(two_systems, code):
+def test_codes_of_one_language_are_equivalent(two_systems, code):
     score(two_systems / "one", two_systems / "s.parquet", [CHEAP], language=code, engine=SERIAL)
     with raises(SourceError, field="language", value="xx", problem="invalid"):
         score(two_systems / "one", two_systems / "t.parquet", [CHEAP], language="xx", engine=SERIAL)

@@ -1,4 +1,4 @@
-"""Tests of the process that scores folders: what goes wrong costs no more than it must."""
+"""Tests of the worker that scores folders: an error affects as few scores as possible."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def worker(task, tmp_path):
     return ScoreWorker(ScoreSetup(PANEL, (), tmp_path, "cpu", None))
 
 
-def test_it_tells_what_it_begins_and_then_gives_a_row_per_file(worker, task):
+def test_the_worker_reports_its_start_and_then_one_row_per_file(worker, task):
     began, tick = worker.run(task)
     assert began == CallStarted("score", 0, Call("clip"))
     assert [row["system"] for row in tick.rows] == list(SYSTEMS)
@@ -44,7 +44,7 @@ def test_it_tells_what_it_begins_and_then_gives_a_row_per_file(worker, task):
     assert tick.skipped == ()
 
 
-def test_what_raises_outside_of_metrics_costs_only_its_own_file(worker, task, monkeypatch):
+def test_an_error_outside_of_metrics_affects_only_its_own_file(worker, task, monkeypatch):
     [expected] = [event.rows for event in worker.run(task) if isinstance(event, ClipFinished)]
     read = audio.read
 
@@ -68,7 +68,7 @@ def test_what_raises_outside_of_metrics_costs_only_its_own_file(worker, task, mo
     }  # fmt: skip
 
 
-def test_pieces_have_the_scores_of_the_whole(worker, task):
+def test_a_divided_task_gives_the_same_scores(worker, task):
     [whole] = [event.rows for event in worker.run(task) if isinstance(event, ClipFinished)]
     died = Unusable(Reason.WORKER_DIED)
     for place in (Call("clip"), Call("clip", "roughness")):
@@ -80,8 +80,8 @@ def test_pieces_have_the_scores_of_the_whole(worker, task):
     ]  # fmt: skip
 
 
-def test_a_metric_that_dies_on_many_files_is_still_asked_about_the_others(worker, task):
-    """A build gives a metric up after three; a table of files has every score that can be had."""
+def test_a_metric_that_fails_on_many_files_still_scores_the_others(worker, task):
+    """A build gives a metric up after three failures; a table has every possible score."""
     died = Unusable(Reason.WORKER_DIED, "its process ended 1 time")
     task = work_around(work_around(task, Call("clip"), died), Call("clip", "roughness"), died)
     for system in SYSTEMS[:4]:
@@ -91,7 +91,7 @@ def test_a_metric_that_dies_on_many_files_is_still_asked_about_the_others(worker
     assert {one["reason"] for row in tick.rows[:4] for one in row["failures"]} == {"metric_error"}
 
 
-def test_gains_survive_the_division(worker, task, tmp_path):
+def test_a_divided_task_keeps_the_gains(worker, task, tmp_path):
     wave = np.sin(np.arange(8000) * 0.1)
     soundfile.write(tmp_path / "clean.wav", 2 * wave / abs(wave).max(), 16000, subtype="FLOAT")
     clip = FolderClip("clip", task.clip.candidates, tmp_path / "clean.wav", None, None, None)

@@ -53,7 +53,7 @@ def test_a_cell_that_is_not_text_is_refused(texts, row, column, problem):
         texts(row)
 
 
-def test_names_that_look_the_same_are_the_same(texts):
+def test_names_that_look_the_same_are_equal(texts):
     composed, apart = (unicodedata.normalize(form, "\u00e9t\u00e9.wav") for form in ("NFC", "NFD"))
     assert texts({"audio": apart, "text": "yes"}).by_clip == {"\u00e9t\u00e9": Transcript("yes")}
     with raises(SourceError, field="texts", value="été", problem="duplicate"):

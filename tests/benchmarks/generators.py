@@ -6,7 +6,7 @@
 
 Paths in the tables are absolute. Clips are 4.52 s long and the same for all conditions and
 generators; shorter recordings are left out. The output has, per score, the mean over clips of the
-noisy input -> of the mean candidate [95 % bootstrap interval over clips of the difference] -> of
+noisy input -> of the mean candidate [95 % interval over clips of the difference] -> of
 the candidate with the highest DNSMOS OVRL (so its OVRL is optimistic), and the mean within-clip
 standard deviation. It also has the share of clips with a unanimous pair over the six scores of the
 panel, the chance level of that share (`gensr_pref.pairing.yield_by_chance`), the real-time factor

@@ -282,7 +282,7 @@ def test_build_continues_after_the_server_was_stopped(base, bucket, s3, undistur
         s3.start()
         process.stderr.close()
     assert f"gensr-pref: {bucket}" in shown[0]
-    assert "the same command continues" in shown[0]
+    assert objects._RESUME in shown[0]
     assert "Traceback" not in shown[0]
     assert not any(value in shown[0] for value in KEYS.values())
     assert len(contents(bucket)) < len(undisturbed)

@@ -1,4 +1,4 @@
-"""Tests of the demo: one command gives a dataset that `datasets` opens."""
+"""Tests of the demo: one command makes a dataset that `datasets` opens."""
 
 import json
 
@@ -19,7 +19,7 @@ def demo(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_demo_makes_every_table(demo):
+def test_the_demo_makes_every_table(demo):
     summary = json.loads((demo / "summary.json").read_text())
     assert summary["clips"] == 3
     assert summary["candidates"] == 9
@@ -36,7 +36,7 @@ def test_demo_makes_every_table(demo):
 
 
 @pytest.mark.slow
-def test_demo_says_what_to_type_next(demo, capsys):
+def test_the_demo_prints_the_next_commands(demo, capsys):
     assert main(["demo", "--out", str(demo), *SMALL]) == 0
     told = capsys.readouterr().out
     for words in ("clips       3", "candidates  9", "yield", "dnsmos_ovrl", f"audit {demo}"):
@@ -45,7 +45,7 @@ def test_demo_says_what_to_type_next(demo, capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("table", "columns"), [("candidates", ["audio"]), ("clips", ["noisy"])])
-def test_datasets_opens_it_with_audio(demo, tmp_path, table, columns):
+def test_datasets_opens_the_tables_with_audio(demo, tmp_path, table, columns):
     loaded = datasets.load_dataset(
         "parquet",
         data_files=str(demo / table / "*.parquet"),
@@ -57,6 +57,6 @@ def test_datasets_opens_it_with_audio(demo, tmp_path, table, columns):
 
 
 @pytest.mark.slow
-def test_demo_restores(demo):
+def test_the_demo_improves_the_background(demo):
     found = json.loads((demo / "audit" / "audit.json").read_text())
     assert found["means"]["dnsmos_bak"]["candidates"] > found["means"]["dnsmos_bak"]["noisy"]

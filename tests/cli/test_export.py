@@ -9,14 +9,14 @@ from tests.commands import run_json
 from tests.refusals import refusal, refuses, require_facts
 
 
-def test_it_tells_what_was_written(built, tmp_path, capsys) -> None:
+def test_the_command_prints_what_was_written(built, tmp_path, capsys) -> None:
     assert main(["export", str(built), str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
     assert "NOT for commercial use, because of babble, pretended:Roughness" in said
     assert f'datasets.load_dataset("{tmp_path / "out"}")' in said
 
 
-def test_json_is_json(built, tmp_path) -> None:
+def test_the_result_can_be_printed_as_json(built, tmp_path) -> None:
     told = run_json("export", built, tmp_path / "out", "--candidates", "none")
     assert [row["config"] for row in told["tables"]] == ["default", "default"]
 
@@ -34,7 +34,7 @@ def test_json_is_json(built, tmp_path) -> None:
         (["--push-to-hub", "us/x"], "repository", "--push-to-hub", "refused"),
     ],
 )
-def test_what_makes_no_sense_is_refused_first(
+def test_options_that_do_not_fit_are_refused_before_any_work(
     built, tmp_path, monkeypatch, words, field, flag, problem
 ) -> None:
     monkeypatch.delenv("GENSR_PREF_OFFLINE", raising=False)
@@ -46,12 +46,12 @@ def test_what_makes_no_sense_is_refused_first(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_is_no_run_is_refused(tmp_path, capsys) -> None:
+def test_a_folder_that_is_not_a_run_is_refused(tmp_path, capsys) -> None:
     words = ["export", tmp_path, tmp_path / "out"]
     refuses(words, RunMismatchError, path=tmp_path, problem="missing")
 
 
-def test_a_dry_run_lists_what_would_go(built, tmp_path, monkeypatch) -> None:
+def test_a_dry_run_lists_what_would_be_pushed(built, tmp_path, monkeypatch) -> None:
     from huggingface_hub import constants
 
     from tests.upload_server import UploadServer
@@ -66,7 +66,7 @@ def test_a_dry_run_lists_what_would_go(built, tmp_path, monkeypatch) -> None:
     assert {row["path"]: row["state"] for row in told["would_push"]}["README.md"] == "new"
 
 
-def test_a_dry_run_without_a_network_lists_what_is_here(
+def test_a_dry_run_without_a_network_lists_the_local_files(
     built, tmp_path, capsys, monkeypatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
@@ -82,7 +82,7 @@ def test_a_dry_run_without_a_network_lists_what_is_here(
 
 
 @pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
-def test_an_anonymised_push_leaves_no_name_of_an_earlier_format(
+def test_an_anonymised_push_removes_files_of_an_earlier_format(
     run_folder, tmp_path, monkeypatch
 ) -> None:
     from huggingface_hub import constants

@@ -36,7 +36,7 @@ def finished(tmp_path_factory, base):
     return str(out)
 
 
-def test_first_words_import_nothing_heavy(finished, base, tmp_path, record_property):
+def test_the_first_output_needs_no_heavy_import(finished, base, tmp_path, record_property):
     out = str(tmp_path / "out")
     (tmp_path / "bad.yaml").write_text("corpus: {source: {kind: nothing}}\n")
     bad, nowhere = str(tmp_path / "bad.yaml"), str(tmp_path / "nowhere")

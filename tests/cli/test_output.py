@@ -12,7 +12,7 @@ def test_text_that_the_terminal_cannot_encode_is_escaped():
     assert raw.getvalue() == b"Gr\\xf6\\xdfe \\u2713\n"
 
 
-def test_lines_stay_and_control_characters_are_visible(capsys):
+def test_line_breaks_are_kept_and_control_characters_are_visible(capsys):
     show("a\nb\x1b[2J")
     assert capsys.readouterr().out.splitlines()[0] == "a"
     show("\x1b")

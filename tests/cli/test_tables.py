@@ -19,7 +19,7 @@ def test_numbers_stand_to_the_right_and_words_to_the_left():
     ]
 
 
-def test_no_row_is_said():
+def test_a_table_without_rows_is_not_empty_text():
     assert format_table([]) == "(none)"
 
 

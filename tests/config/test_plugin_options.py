@@ -106,18 +106,18 @@ def test_values_of_the_annotated_type_pass(options):
         ({"file": 3}, "file: write text (in quotes) or a path or null, not 3"),
         (
             {"mode": None},
-            "mode: write 'wb' or 'nb' or a list of which each is 'wb' or 'nb', not null",
+            "mode: write 'wb' or 'nb' or a list in which each entry is 'wb' or 'nb', not null",
         ),
         (
             {"mode": ["wb", "x"]},
-            "mode: write 'wb' or 'nb' or a list of which each is 'wb' or 'nb', not ['wb', ",
+            "mode: write 'wb' or 'nb' or a list in which each entry is 'wb' or 'nb', not ['wb', ",
         ),
-        ({"pair": "12"}, "pair: write a list of which each is a number, not '12'"),
+        ({"pair": "12"}, "pair: write a list in which each entry is a number, not '12'"),
         ({"weights": [1]}, "weights: write fields, as in {key: value} or null, not [1]"),
         ({"weights": {"a": "b"}}, "weights: write fields, as in {key: value} or null, not {'a'"),
         ({"switch": False}, "switch: write 0 or 'off', not false"),
         ({"noted": "1"}, "noted: write a whole number, not '1'"),
-        ({"each": ["x"]}, "each: write a list of which each is a whole number, not ['x']"),
+        ({"each": ["x"]}, "each: write a list in which each entry is a whole number, not ['x']"),
         ({"old": "1"}, "old: write a whole number or null, not '1'"),
     ],
 )

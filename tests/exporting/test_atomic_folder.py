@@ -27,14 +27,14 @@ def made(out: Path, text: str) -> None:
         (folder / "x").write_text(text)
 
 
-def test_the_new_takes_the_place_of_the_old(tmp_path) -> None:
+def test_a_complete_folder_replaces_the_earlier_one(tmp_path) -> None:
     made(tmp_path / "out", "one")
     made(tmp_path / "out", "two")
     assert (tmp_path / "out" / "x").read_text() == "two"
     assert names(tmp_path) == ["out"]
 
 
-def test_what_fails_leaves_the_old_as_it_was(tmp_path) -> None:
+def test_a_failure_leaves_the_earlier_folder_unchanged(tmp_path) -> None:
     made(tmp_path / "out", "one")
     with pytest.raises(ZeroDivisionError), replace_folder(tmp_path / "out") as folder:
         (folder / "x").write_text(str(1 / 0))
@@ -42,7 +42,7 @@ def test_what_fails_leaves_the_old_as_it_was(tmp_path) -> None:
     assert names(tmp_path) == ["out"]
 
 
-def test_only_one_at_a_time_writes_it_and_neither_harms_the_other(tmp_path) -> None:
+def test_only_one_process_at_a_time_writes_the_folder(tmp_path) -> None:
     with replace_folder(tmp_path / "out") as folder:
         (folder / "x").write_text("one")
         with raises(InputError, path="out", problem="busy"):
@@ -67,7 +67,7 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("renamed", [1, 2])
-def test_a_kill_while_it_takes_its_place_is_made_good(tmp_path, renamed) -> None:
+def test_a_kill_during_the_replacement_is_repaired(tmp_path, renamed) -> None:
     """After the first rename there is no OUT; after the second the old is still there."""
     made(tmp_path / "out", "one")
     shutil.copytree(tmp_path / "out", tmp_path / ".replaced-out")
@@ -95,7 +95,7 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 @pytest.mark.parametrize("form", ["parquet", "wav-jsonl"])
-def test_a_full_disk_is_told_as_it_is(built, tmp_path, monkeypatch, form) -> None:
+def test_a_full_disk_gives_an_error_and_changes_nothing(built, tmp_path, monkeypatch, form) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
 

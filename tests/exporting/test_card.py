@@ -70,7 +70,7 @@ def test_every_number_is_in_the_audit_or_the_summary(built, tmp_path, facts, for
     assert [n for n in numbers(yaml.safe_load(head)) if n not in known] == []
 
 
-def test_a_number_of_nowhere_would_be_noticed(exported, facts) -> None:
+def test_an_unknown_number_would_be_noticed(exported, facts) -> None:
     known = [n for name in ("audit", "summary") for n in numbers(facts(exported, f"{name}.json"))]
     assert not is_told("123456.789", known)
     assert shown("in `12` code, 13 %, [x](http://a/14) and\n```\n15\n```") == ["13"]
@@ -78,20 +78,20 @@ def test_a_number_of_nowhere_would_be_noticed(exported, facts) -> None:
 
 def test_the_published_audit_is_that_of_the_run(built, exported, facts) -> None:
     own = json.loads((built / "audit" / "audit.json").read_text())
-    told = facts(exported, "audit.json")
+    result = facts(exported, "audit.json")
     for key in ("yield", "agreement", "panel", "means", "pairs", "hold_out"):
-        assert told[key] == own[key]
+        assert result[key] == own[key]
 
 
-def test_the_head_is_as_the_hub_and_datasets_read_it(exported, monkeypatch) -> None:
+def test_the_front_matter_is_read_by_the_hub_and_datasets(exported, monkeypatch) -> None:
     """How `datasets` reads configs and features of it is in test_dataset."""
     loaded = DatasetCard.load(exported / "README.md")
-    told = metadata_load(exported / "README.md")
+    result = metadata_load(exported / "README.md")
     assert isinstance(loaded.data, DatasetCardData)
-    assert loaded.data.to_dict() == told
-    assert [one["config_name"] for one in told["configs"]] == ["default", "candidates"]
-    assert told["size_categories"] == ["n<1K"]
-    assert told["language"] == ["en"]
+    assert loaded.data.to_dict() == result
+    assert [one["config_name"] for one in result["configs"]] == ["default", "candidates"]
+    assert result["size_categories"] == ["n<1K"]
+    assert result["language"] == ["en"]
     with UploadServer() as server:
         monkeypatch.setattr(constants, "ENDPOINT", server.url)
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
@@ -107,11 +107,11 @@ def test_sizes_are_those_of_the_files(exported) -> None:
     assert info["dataset_size"] == sum(split["num_bytes"] for split in info["splits"])
 
 
-def test_non_commercial_parts_stand_at_the_top_and_in_the_head(exported) -> None:
+def test_non_commercial_parts_are_at_the_top_and_in_the_front_matter(exported) -> None:
     text = (exported / "README.md").read_text(encoding="utf-8")
-    told = metadata_load(exported / "README.md")
-    assert told["license"] == ["cc-by-sa-3.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0"]
-    assert "non-commercial" in told["tags"]
+    result = metadata_load(exported / "README.md")
+    assert result["license"] == ["cc-by-sa-3.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0"]
+    assert "non-commercial" in result["tags"]
     top, _, rest = text.partition("## What is in it")
     assert "**Not for commercial use.**" in top
     for name in (
@@ -145,7 +145,7 @@ def document(**sections) -> RunDocument:
     )
 
 
-def test_a_speech_licence_that_nobody_stated_is_told() -> None:
+def test_a_speech_licence_that_nobody_stated_is_unknown() -> None:
     found = licensed_parts(document(corpus={"degrade": {"noise": {}}}))
     assert found == [LicensedPart("speech", "the speech", "unknown")]
     assert hub_licences(found) == ["unknown"]
@@ -179,7 +179,7 @@ def known(exported, facts) -> CardFacts:
 NASTY = "x` | <script>alert(1)</script> **bold** [a](javascript:b) \n---\n# Head: 'a' \"b\" {c} @d"
 
 
-def test_text_of_others_stays_text(known) -> None:
+def test_text_of_other_people_stays_text(known) -> None:
     credit = {"of": "speech", "name": NASTY, "licence": NASTY, "by": NASTY,
               "url": "https://x.org/)<b>", "cite": NASTY}  # fmt: skip
     run = known.run.with_provenance(licences={"hiss": NASTY})
@@ -211,7 +211,7 @@ def test_text_of_others_stays_text(known) -> None:
         ("<b>&", "&lt;b\\>&amp;"),
     ],
 )
-def test_only_what_would_be_markup_is_escaped(text, is_) -> None:
+def test_only_markup_is_escaped(text, is_) -> None:
     assert escape(text) == is_
 
 
@@ -233,7 +233,7 @@ def test_the_figure_is_a_light_picture_and_the_same_each_time(exported, facts) -
     assert agreement_figure([]) is None
 
 
-def test_listeners_and_the_anonymised_are_told_of(known) -> None:
+def test_the_card_mentions_listeners_and_anonymisation(known) -> None:
     heard = {"answers": 12, "panel": {"agree": 0.75}}
     text = render_card(replace(known, audit={**known.audit, "listening": heard}, anonymised="hash"))
     assert "People gave 12 answers; 75 % prefer the chosen." in text
@@ -241,7 +241,7 @@ def test_listeners_and_the_anonymised_are_told_of(known) -> None:
     assert "No person has judged these pairs." in render_card(known)
 
 
-def test_the_whole_audit_is_made_where_only_a_short_one_is(run_folder, tmp_path, facts) -> None:
+def test_a_full_audit_replaces_a_short_one(run_folder, tmp_path, facts) -> None:
     audit(run_folder, brief=True)
     export(run_folder, tmp_path / "out", ExportOptions(), PublishingOptions())
     assert facts(tmp_path / "out", "audit.json")["agreement"]
@@ -257,8 +257,8 @@ def test_names_and_credits_are_as_they_were_given(run_folder, tmp_path) -> None:
     text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "| speech | LibriTTS (/train) | `CC-BY-4.0` | Zen (/a) |" in text
     assert metadata_load(tmp_path / "out" / "README.md")["pretty_name"] == "</script>"
-    told = yaml.safe_load((tmp_path / "out" / "run.yaml").read_text())
-    assert (told["name"], told["credits"]) == ("</script>", [credit])
+    result = yaml.safe_load((tmp_path / "out" / "run.yaml").read_text())
+    assert (result["name"], result["credits"]) == ("</script>", [credit])
     assert redacted_facts.redact_audit({"run": "</script>"}, None)["run"] == "</script>"
 
 
@@ -277,7 +277,7 @@ def test_paths_in_names_and_credits_are_refused(run_folder, tmp_path, place) -> 
     assert all(path in complaint for complaint in caught.value.value)
 
 
-def test_answers_since_the_audit_are_told(run_folder, tmp_path) -> None:
+def test_answers_since_the_audit_are_in_the_card(run_folder, tmp_path) -> None:
     audit(run_folder)
     (one, *_) = part_files.read_all(run_folder, "pairs").to_pylist()
     sides = {key: one[key] for key in ("pair_id", "clip_id", "chosen_id", "rejected_id")}

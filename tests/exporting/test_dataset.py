@@ -92,7 +92,7 @@ def test_the_same_run_gives_the_same_bytes(built, exported, tmp_path) -> None:
     assert files(tmp_path / "again") == files(exported)
 
 
-def test_candidates_are_all_there_with_scores_and_failures(built, exported) -> None:
+def test_all_candidates_are_exported_with_scores_and_failures(built, exported) -> None:
     scores = table(built, "scores", "candidate_id")
     found = {row["candidate_id"]: row for row in rows(exported, "candidates")}
     assert found.keys() == scores.keys()
@@ -131,12 +131,12 @@ def test_golden_pairs_have_the_clean_clip_as_chosen(run_folder, tmp_path) -> Non
         assert row["rejected_generator"] in ("tokens", "hiss")
 
 
-def test_schema_and_metadata_are_those_that_datasets_would_write(exported) -> None:
+def test_schema_and_metadata_are_as_datasets_writes_them(exported) -> None:
     for path in exported.glob("*/*.parquet"):
         schema = pq.read_schema(path)
         features = datasets.Features.from_arrow_schema(schema)
-        told = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
-        assert datasets.Features.from_dict(told) == features
+        result = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+        assert datasets.Features.from_dict(result) == features
         assert parse_facts(schema)["export"] == 1
         if path.parent.name == "data":
             assert isinstance(features["chosen"], datasets.Audio)
@@ -151,7 +151,7 @@ def test_features_of_the_card_are_those_of_datasets(schema) -> None:
 
 
 @pytest.mark.parametrize("config", ["default", "candidates"])
-def test_load_dataset_reads_it_as_a_whole_and_streaming(exported, config, tmp_path) -> None:
+def test_load_dataset_reads_an_export_whole_and_streaming(exported, config, tmp_path) -> None:
     whole = datasets.load_dataset(str(exported), config, cache_dir=str(tmp_path))
     folder = {"default": "data", "candidates": "candidates"}[config]
     for split, read in whole.items():
@@ -179,7 +179,7 @@ def test_datasets_decodes_the_samples_of_the_run(built, exported, tmp_path) -> N
         np.testing.assert_array_equal(decoded.data[0].numpy(), wave.wave)
 
 
-def test_polars_reads_it(exported) -> None:
+def test_polars_reads_an_export(exported) -> None:
     polars = pytest.importorskip("polars", reason="polars is not installed (group dev)")
     read = polars.read_parquet(exported / "data" / "*.parquet")
     found = rows(exported)
@@ -187,7 +187,7 @@ def test_polars_reads_it(exported) -> None:
     assert read["chosen"].struct.field("bytes").to_list() == [r["chosen"]["bytes"] for r in found]
 
 
-def test_duckdb_reads_it(exported) -> None:
+def test_duckdb_reads_an_export(exported) -> None:
     duckdb = pytest.importorskip("duckdb", reason="duckdb is not installed (group dev)")
     with duckdb.connect() as connection:
         read = connection.sql(
@@ -200,7 +200,7 @@ def test_duckdb_reads_it(exported) -> None:
     ]
 
 
-def test_row_groups_and_pages_are_as_the_hub_asks(exported) -> None:
+def test_row_groups_and_pages_are_as_the_hub_recommends(exported) -> None:
     for path in exported.glob("*/*.parquet"):
         file = pq.ParquetFile(path)
         for group in range(file.num_row_groups):
@@ -209,7 +209,7 @@ def test_row_groups_and_pages_are_as_the_hub_asks(exported) -> None:
             assert all(about.column(k).has_offset_index for k in range(about.num_columns))
 
 
-def test_shards_and_row_groups_have_about_the_size_that_is_asked(tmp_path, monkeypatch) -> None:
+def test_shards_and_row_groups_have_about_the_requested_size(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(shard_writer, "ROW_GROUP_BYTES", 30_000)
     schema = pa.schema([pa.field("id", pa.int64()), pa.field("sound", AUDIO)])
     writer = shard_writer.ShardWriter(tmp_path, "train", schema, {}, 100_000)
@@ -231,7 +231,7 @@ def test_shards_and_row_groups_have_about_the_size_that_is_asked(tmp_path, monke
         assert all(about.row_group(k).num_rows <= 3 for k in range(about.num_row_groups))
 
 
-def test_a_cut_leaves_no_half_file(tmp_path) -> None:
+def test_an_interruption_leaves_no_partial_file(tmp_path) -> None:
     schema = pa.schema([pa.field("id", pa.int64())])
     writer = shard_writer.ShardWriter(tmp_path, "train", schema, {}, 10)
     writer.add(pa.table({"id": [1, 2, 3]}, schema=schema))
@@ -260,7 +260,7 @@ def test_wav_jsonl_has_the_samples_of_the_run(built, tmp_path) -> None:
         assert not any(name.endswith("latent") for name in row)
 
 
-def test_trl_has_ids_frame_by_frame_and_the_same_as_words(built, tmp_path) -> None:
+def test_trl_has_ids_frame_by_frame_and_as_words(built, tmp_path) -> None:
     out = tmp_path / "out"
     export(built, out, ExportOptions("trl"))
     candidates = table(built, "candidates", "candidate_id")
@@ -276,7 +276,7 @@ def test_trl_has_ids_frame_by_frame_and_the_same_as_words(built, tmp_path) -> No
     assert "g · 16 + c" in (out / "README.md").read_text(encoding="utf-8")
 
 
-def test_trl_collates_it(built, tmp_path) -> None:
+def test_trl_collates_an_export(built, tmp_path) -> None:
     pytest.importorskip("trl", reason="trl is not installed; it is no dependency")
     from trl.trainer.dpo_trainer import DataCollatorForPreference
 
@@ -290,7 +290,7 @@ def test_trl_collates_it(built, tmp_path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("default")  # those of trl and transformers
-def test_trl_trains_on_it(built, tmp_path) -> None:
+def test_trl_trains_on_an_export(built, tmp_path) -> None:
     """One step of `DPOTrainer` from the columns of text: policy = reference gives ln 2."""
     trainers = pytest.importorskip("trl", reason="trl is not installed; it is no dependency")
     from tokenizers import Tokenizer, models
@@ -341,7 +341,7 @@ def test_trl_without_tokens_is_refused(built, monkeypatch) -> None:
         trl.codebook_size(built)
 
 
-def test_a_pair_whose_candidate_is_gone_is_told(run_folder, tmp_path) -> None:
+def test_a_pair_whose_candidate_is_missing_is_refused(run_folder, tmp_path) -> None:
     for part in part_files.parts(run_folder, "candidates"):
         kept = part_files.read(part).slice(0, 1)
         write_part(part, kept)
@@ -351,21 +351,21 @@ def test_a_pair_whose_candidate_is_gone_is_told(run_folder, tmp_path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["run-copy"]
 
 
-def test_a_folder_with_other_things_is_not_replaced(built, tmp_path) -> None:
+def test_a_folder_with_other_files_is_not_replaced(built, tmp_path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work", encoding="utf-8")
     with raises(InputError, value="thesis.tex", path=tmp_path, problem="exists"):
         export(built, tmp_path, ExportOptions())
     assert (tmp_path / "thesis.tex").read_text(encoding="utf-8") == "years of work"
 
 
-def test_an_export_is_replaced_by_the_next(built, tmp_path) -> None:
+def test_an_export_replaces_the_earlier_one(built, tmp_path) -> None:
     export(built, tmp_path / "out", ExportOptions(candidates="none"))
     export(built, tmp_path / "out", ExportOptions("wav-jsonl"))
     assert not (tmp_path / "out" / "data").exists()
     assert (tmp_path / "out" / "train.jsonl").exists()
 
 
-def test_no_pairs_are_told(run_folder, tmp_path) -> None:
+def test_a_run_without_pairs_is_refused(run_folder, tmp_path) -> None:
     pair(run_folder, ["margin.roughness=1000"])
     with raises(InputError, value="pairs", problem="empty"):
         export(run_folder, tmp_path / "out", ExportOptions())
@@ -389,13 +389,13 @@ def test_a_run_in_memory_gives_the_same_bytes(built, exported, tmp_path) -> None
 def test_a_run_on_a_server_gives_the_same_bytes(built, exported, tmp_path, bucket) -> None:
     there = uploaded(built, str(bucket))
     assert run_command("export", there, tmp_path / "out") == 0
-    told, known = files(tmp_path / "out"), files(exported)
-    assert {n: b for n, b in told.items() if n != "README.md"} == {
+    result, known = files(tmp_path / "out"), files(exported)
+    assert {n: b for n, b in result.items() if n != "README.md"} == {
         n: b for n, b in known.items() if n != "README.md"
     }
 
 
-def test_the_key_of_a_run_at_a_url_is_on_this_machine(built, tmp_path) -> None:
+def test_a_run_at_a_url_needs_a_local_key(built, tmp_path) -> None:
     there = uploaded(built, f"memory://{uuid.uuid4().hex}/run")
     with raises(InputError, path="run/anonymise.key", problem="unsupported"):
         export(there, tmp_path / "out", ExportOptions(), PublishingOptions("hash"))

@@ -37,7 +37,7 @@ def test_python_of_the_page_runs_as_pasted(text, run_folder, exported, server, t
     exec(compile(pasted, "docs/export.md", "exec"), {})
 
 
-def test_lines_of_the_card_run_as_pasted(exported) -> None:
+def test_python_of_the_card_runs_as_pasted(exported) -> None:
     card = (exported / "README.md").read_text(encoding="utf-8")
     found = blocks(card, "python")
     assert found
@@ -45,7 +45,7 @@ def test_lines_of_the_card_run_as_pasted(exported) -> None:
         exec(compile(text.replace("us/small", str(exported)), "README.md", "exec"), {})
 
 
-def test_commands_of_the_page_are_commands() -> None:
+def test_commands_of_the_page_are_valid() -> None:
     lines = [line for text in blocks(PAGE, "") for line in text.splitlines()]
     commands = [re.split(r"\s{2,}", line)[0] for line in lines if line.startswith("gensr-pref")]
     assert len(commands) > 3

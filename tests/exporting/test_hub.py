@@ -38,18 +38,18 @@ def states(changes: list[hub.Change]) -> dict[str, str]:
 
 
 def test_all_files_of_a_real_export_arrive_in_one_private_commit(server, exported) -> None:
-    told = hub.push(exported, SMALL)
+    result = hub.push(exported, SMALL)
     repository = server.repositories["us/small"]
     local = {p.relative_to(exported).as_posix(): p for p in exported.rglob("*") if p.is_file()}
     assert repository.private
     assert repository.branches["main"] == {name: p.read_bytes() for name, p in local.items()}
     assert len(repository.commits) == 1
-    assert (told["sent"], told["same"]) == (len(local), 0)
-    assert told["url"] == f"{server.url}/datasets/us/small"
+    assert (result["sent"], result["same"]) == (len(local), 0)
+    assert result["url"] == f"{server.url}/datasets/us/small"
     assert ("POST", "/api/validate-yaml") in server.asked
 
 
-def test_push_is_refused_while_it_is_unknown_who_wrote_the_files(
+def test_a_push_is_refused_if_the_writer_of_the_files_is_unknown(
     server, folder, monkeypatch
 ) -> None:
     """A file called as an export's files are may be another's: only the commits tell."""
@@ -67,21 +67,21 @@ def test_push_is_refused_while_it_is_unknown_who_wrote_the_files(
     assert server.repositories["us/small"].branches["main"] == before
 
 
-def test_what_is_there_already_does_not_travel(server, folder) -> None:
+def test_files_on_the_hub_are_not_uploaded_again(server, folder) -> None:
     hub.push(folder, SMALL)
     before = server.put
     (folder / "README.md").write_text("---\nlicense: mit\n---\n\n# Small, and better\n")
     assert states(hub.plan_push(folder, SMALL))["README.md"] == "changed"
-    told = hub.push(folder, SMALL)
-    assert (told["sent"], told["same"]) == (1, 2)
+    result = hub.push(folder, SMALL)
+    assert (result["sent"], result["same"]) == (1, 2)
     assert server.put == before
     assert server.repositories["us/small"].commits[-1]["lines"] == ["header", "file"]
 
 
-def test_nothing_new_makes_no_commit(server, folder) -> None:
+def test_an_unchanged_export_makes_no_commit(server, folder) -> None:
     hub.push(folder, SMALL)
-    told = hub.push(folder, SMALL)
-    assert (told["sent"], told["same"], told["commit"]) == (0, 3, None)
+    result = hub.push(folder, SMALL)
+    assert (result["sent"], result["same"], result["commit"]) == (0, 3, None)
     assert len(server.repositories["us/small"].commits) == 1
 
 
@@ -101,21 +101,21 @@ def main_of(server) -> dict[str, bytes]:
     return server.repositories["us/small"].branches["main"]
 
 
-def test_what_an_earlier_export_left_goes_in_the_same_commit(server, folder) -> None:
+def test_files_of_an_earlier_export_are_deleted_in_the_same_commit(server, folder) -> None:
     hub.push(folder, SMALL)
     main_of(server).update(OF_AN_EARLIER_FORMAT)
     (folder / "data" / "train-00001-of-00002.parquet").unlink()
     planned = states(hub.plan_push(folder, SMALL))
     gone = {*OF_AN_EARLIER_FORMAT, "data/train-00001-of-00002.parquet"}
     assert {name for name, state in planned.items() if state == "gone"} == gone
-    told = hub.push(folder, SMALL)
-    assert set(told["gone"]) == gone
-    assert told["earlier_commits"]
+    result = hub.push(folder, SMALL)
+    assert set(result["gone"]) == gone
+    assert result["earlier_commits"]
     assert sorted(main_of(server)) == ["README.md", "data/train-00000-of-00002.parquet"]
     assert len(server.repositories["us/small"].commits) == 2
 
 
-def test_files_that_no_export_wrote_are_named_and_asked_about(server, folder) -> None:
+def test_files_that_no_export_wrote_need_a_decision(server, folder) -> None:
     hub.push(folder, SMALL)
     main_of(server).update(OTHERS)
     before = dict(main_of(server))
@@ -125,24 +125,24 @@ def test_files_that_no_export_wrote_are_named_and_asked_about(server, folder) ->
     with raises(InputError, path="us/small", value=sorted(OTHERS), problem="exists"):
         hub.push(folder, SMALL)
     assert main_of(server) == before
-    told = hub.push(folder, HubTarget("us/small", others="keep"))
-    assert (told["kept"], told["gone"]) == (sorted(OTHERS), [])
+    result = hub.push(folder, HubTarget("us/small", others="keep"))
+    assert (result["kept"], result["gone"]) == (sorted(OTHERS), [])
     assert OTHERS.items() <= main_of(server).items()
-    told = hub.push(folder, HubTarget("us/small", others="delete"))
-    assert (told["kept"], told["gone"]) == ([], sorted(OTHERS))
+    result = hub.push(folder, HubTarget("us/small", others="delete"))
+    assert (result["kept"], result["gone"]) == ([], sorted(OTHERS))
     assert not OTHERS.keys() & main_of(server).keys()
 
 
-def test_a_licence_that_was_added_there_stays_unasked(server, folder) -> None:
+def test_a_licence_that_was_added_on_the_hub_is_kept(server, folder) -> None:
     hub.push(folder, SMALL)
     main_of(server).update({"LICENSE": b"mine", ".gitattributes": b"*.parquet filter=lfs"})
     (folder / "README.md").write_text("---\nlicense: mit\n---\n\n# Another\n")
-    told = hub.push(folder, SMALL)
-    assert (told["kept"], told["gone"], told["sent"]) == ([], [], 1)
+    result = hub.push(folder, SMALL)
+    assert (result["kept"], result["gone"], result["sent"]) == ([], [], 1)
     assert main_of(server)["LICENSE"] == b"mine"
 
 
-def test_a_dataset_of_another_origin_is_neither_replaced_nor_emptied(server, folder) -> None:
+def test_a_dataset_of_another_origin_is_neither_replaced_nor_deleted(server, folder) -> None:
     """Its files have the names that an export's have."""
     theirs = {"README.md": b"theirs", "data/train-00000-of-00001.parquet": b"theirs"}
     server.repositories["us/small"] = Repository(True, {"main": dict(theirs)})
@@ -155,7 +155,7 @@ def test_a_dataset_of_another_origin_is_neither_replaced_nor_emptied(server, fol
     assert "data/train-00000-of-00001.parquet" not in main_of(server)
 
 
-def test_a_new_branch_begins_without_what_main_has_of_an_earlier_format(server, folder) -> None:
+def test_a_new_branch_omits_files_of_an_earlier_format(server, folder) -> None:
     hub.push(folder, SMALL)
     main_of(server).update(OF_AN_EARLIER_FORMAT)
     target = HubTarget("us/small", revision="v2")
@@ -165,7 +165,7 @@ def test_a_new_branch_begins_without_what_main_has_of_an_earlier_format(server, 
     assert OF_AN_EARLIER_FORMAT.items() <= main_of(server).items()
 
 
-def test_what_should_be_gone_and_is_not_is_told(server, folder, monkeypatch) -> None:
+def test_a_file_that_was_not_deleted_is_an_error(server, folder, monkeypatch) -> None:
     hub.push(folder, SMALL)
     main_of(server).update(OF_AN_EARLIER_FORMAT)
     monkeypatch.setattr(hub, "escape", lambda name: f"nothing like {name}")
@@ -179,7 +179,7 @@ def test_a_plan_writes_nothing(server, folder) -> None:
     assert {method for method, _ in server.asked} == {"GET"}
 
 
-def test_after_a_cut_only_the_rest_travels(server, folder) -> None:
+def test_after_an_interruption_only_the_rest_is_uploaded(server, folder) -> None:
     server.room = 4000  # the first large file; the second breaks off
     with raises(PublishError, value=410, path="us/small", problem="refused"):
         hub.push(folder, SMALL)
@@ -195,7 +195,7 @@ def test_after_a_cut_only_the_rest_travels(server, folder) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_command_is_continued_by_the_same(server, built, tmp_path, how) -> None:
+def test_a_killed_command_is_continued_by_the_same_command(server, built, tmp_path, how) -> None:
     settings = {"HF_ENDPOINT": server.url, "HF_TOKEN": TOKEN, "HF_HUB_DISABLE_XET": "1",
                 "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "0",
                 "PYTHONPATH": str(Path(gensr_pref.__file__).parents[1])}  # fmt: skip
@@ -214,19 +214,19 @@ def test_a_killed_command_is_continued_by_the_same(server, built, tmp_path, how)
     assert server.repositories["us/small"].commits == []
     arrived = dict(server.stored)
     asked = len(server.asked)
-    told = json.loads(finish(words, env=environment, secrets=[TOKEN]))["push"]
+    result = json.loads(finish(words, env=environment, secrets=[TOKEN]))["push"]
     sent = [path for method, path in server.asked[asked:] if method == "PUT"]
-    assert told["same"] == 0
+    assert result["same"] == 0
     assert not {path.rpartition("/")[2] for path in sent} & arrived.keys()
     assert len(server.repositories["us/small"].commits) == 1
 
 
-def test_a_public_repository_is_made_only_where_asked(server, folder) -> None:
+def test_a_repository_is_public_only_on_request(server, folder) -> None:
     hub.push(folder, HubTarget("us/open", public=True))
     assert not server.repositories["us/open"].private
 
 
-def test_a_repository_that_is_public_already_is_not_filled_unasked(server, folder) -> None:
+def test_a_push_to_a_public_repository_needs_consent(server, folder) -> None:
     server.repositories["us/small"] = Repository(private=False)
     with raises(InputError, path="us/small", problem="unsafe"):
         hub.push(folder, SMALL)
@@ -234,7 +234,7 @@ def test_a_repository_that_is_public_already_is_not_filled_unasked(server, folde
     hub.push(folder, HubTarget("us/small", public=True))
 
 
-def test_a_branch_is_made_and_filled(server, folder) -> None:
+def test_a_branch_is_created_and_pushed_to(server, folder) -> None:
     hub.push(folder, HubTarget("us/small", revision="v2"))
     branches = server.repositories["us/small"].branches
     assert (len(branches["v2"]), len(branches["main"])) == (3, 0)
@@ -242,13 +242,13 @@ def test_a_branch_is_made_and_filled(server, folder) -> None:
 
 
 def test_a_pull_request_is_opened(server, folder) -> None:
-    told = hub.push(folder, HubTarget("us/small", create_pr=True))
-    assert told["pull_request"].endswith("/datasets/us/small/discussions/1")
+    result = hub.push(folder, HubTarget("us/small", create_pr=True))
+    assert result["pull_request"].endswith("/datasets/us/small/discussions/1")
     assert server.repositories["us/small"].branches["main"] == {}
     assert len(server.repositories["us/small"].branches["refs/pr/1"]) == 3
 
 
-def test_without_a_token_it_says_how_to_log_in(server, folder, monkeypatch) -> None:
+def test_a_push_without_a_token_is_refused(server, folder, monkeypatch) -> None:
     monkeypatch.delenv("HF_TOKEN")
     with raises(InputError, field="repository", problem="refused"):
         hub.push(folder, SMALL)
@@ -264,17 +264,17 @@ def refused(folder: Path, target: HubTarget = SMALL) -> tuple[int | None, str | 
     return caught.value.value, caught.value.problem
 
 
-def test_a_wrong_token_is_told(server, folder, monkeypatch) -> None:
+def test_a_wrong_token_is_refused(server, folder, monkeypatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_" + "w" * 34)
     assert refused(folder) == (401, "refused")
 
 
-def test_a_token_for_reading_is_told(server, folder, monkeypatch) -> None:
+def test_a_read_only_token_is_refused(server, folder, monkeypatch) -> None:
     monkeypatch.setenv("HF_TOKEN", READ_ONLY)
     assert refused(folder) == (403, "refused")
 
 
-def test_a_name_of_another_is_told(server, folder) -> None:
+def test_a_name_of_somebody_else_is_refused(server, folder) -> None:
     server.repositories["them/small"] = Repository(private=False)
     assert refused(folder, HubTarget("them/small", public=True)) == (403, "refused")
     assert server.repositories["them/small"].commits == []
@@ -284,18 +284,18 @@ def test_a_name_of_another_is_told(server, folder) -> None:
 @pytest.mark.parametrize(
     "answer", [(402, "Payment required"), (403, "Private repository storage limit reached")]
 )
-def test_no_room_is_told(server, folder, where, answer) -> None:
+def test_a_full_account_is_an_error(server, folder, where, answer) -> None:
     server.refusals[where] = answer
     assert refused(folder) == (answer[0], "unwritable")
 
 
-def test_a_card_that_the_hub_refuses_is_told(server, folder) -> None:
+def test_a_card_that_the_hub_refuses_is_an_error(server, folder) -> None:
     (folder / "README.md").write_text("# No head\n")
     assert refused(folder) == (400, "refused")
     assert server.repositories["us/small"].commits == []
 
 
-def test_a_hub_that_is_not_there_is_told(folder, monkeypatch) -> None:
+def test_an_unreachable_hub_is_an_error(folder, monkeypatch) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
@@ -303,7 +303,7 @@ def test_a_hub_that_is_not_there_is_told(folder, monkeypatch) -> None:
         hub.push(folder, SMALL)
 
 
-def test_where_nothing_answers_it_is_asked_once_and_quietly(folder, monkeypatch, caplog) -> None:
+def test_an_unreachable_hub_is_asked_once_and_quietly(folder, monkeypatch, caplog) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     waits: list[float] = []
@@ -330,9 +330,7 @@ def test_the_clients_retries_are_not_shown(server, folder, monkeypatch, console)
         (HubTarget("us/small", revision="v2", create_pr=True), "create_pr", None, "conflict"),
     ],
 )
-def test_what_cannot_be_a_target_is_refused_early(
-    target, field, value, problem, monkeypatch
-) -> None:
+def test_an_invalid_target_is_refused_early(target, field, value, problem, monkeypatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     with raises(InputError, field=field, value=value, problem=problem):
         hub.check_target(target)

@@ -40,14 +40,14 @@ HARMFUL = [
 
 @pytest.mark.parametrize("text", HARMLESS)
 @pytest.mark.parametrize("name", ["README.md", "x.jsonl"])
-def test_what_tells_nothing_passes(text, name, tmp_path) -> None:
+def test_harmless_text_passes(text, name, tmp_path) -> None:
     (tmp_path / name).write_text(text if name == "README.md" else json.dumps({"x": text}))
     assert scan_folder(tmp_path, LOCAL) == []
 
 
 @pytest.mark.parametrize("text", HARMFUL)
 @pytest.mark.parametrize("where", ["text", "column", "nested", "json", "metadata"])
-def test_what_tells_is_found_wherever_it_is(text, where, tmp_path) -> None:
+def test_private_text_is_found_everywhere(text, where, tmp_path) -> None:
     table = pa.table({"id": ["a", "b"], "x": ["harmless", "too"]})
     value = {"text": None, "column": text, "nested": [{"x": text}], "json": json.dumps([text])}
     if where == "text":
@@ -78,29 +78,29 @@ def test_a_path_without_its_first_slash_is_found_where_it_exists(tmp_path) -> No
     assert scan_folder(tmp_path / "out", LocalNames("", "", ()))
 
 
-def test_words_that_were_said_may_hold_a_name(tmp_path) -> None:
+def test_spoken_words_may_contain_a_name(tmp_path) -> None:
     table = pa.table({"text": ["this is karlotta speaking from zeppelin7"], "y": ["fine"]})
     part_files.write_table(tmp_path / "x.parquet", table, {})
     assert scan_folder(tmp_path, LOCAL) == []
 
 
-def test_sound_is_not_looked_into(tmp_path) -> None:
+def test_audio_is_not_scanned(tmp_path) -> None:
     table = pa.table({"a": pa.array([{"bytes": b"/home/anna/x.wav", "path": None}])})
     part_files.write_table(tmp_path / "x.parquet", table, {})
     assert scan_folder(tmp_path, LOCAL) == []
 
 
-def test_names_of_files_are_looked_at(tmp_path) -> None:
+def test_file_names_are_scanned(tmp_path) -> None:
     (tmp_path / "karlotta.json").write_text("{}")
     assert scan_folder(tmp_path, LOCAL)
 
 
-def test_what_is_allowed_passes(tmp_path) -> None:
+def test_allowed_text_passes(tmp_path) -> None:
     (tmp_path / "README.md").write_text("thanks to karlotta")
     assert scan_folder(tmp_path, LOCAL, ["karlotta"]) == []
 
 
-def test_a_complaint_has_the_words_of_the_text_and_not_what_is_left_of_them(tmp_path) -> None:
+def test_a_leak_is_quoted_as_it_is_in_the_text(tmp_path) -> None:
     (tmp_path / "x.json").write_text(json.dumps({"x": "home/janedoe/data"}))
     found = scan_folder(tmp_path, LocalNames("janedoe", "", ()), ["janedoe"])
     assert found
@@ -123,7 +123,7 @@ def test_a_complaint_has_the_words_of_the_text_and_not_what_is_left_of_them(tmp_
         ("fine", "", True),
     ],
 )
-def test_no_more_passes_than_is_allowed(text, allowed, passes, tmp_path) -> None:
+def test_only_allowed_text_passes(text, allowed, passes, tmp_path) -> None:
     (tmp_path / "x.jsonl").write_text(json.dumps({"x": text}))
     assert (scan_folder(tmp_path, LOCAL, [allowed]) == []) is passes
 
@@ -141,7 +141,7 @@ def test_every_column_is_named_with_distinct_values_and_a_total(tmp_path) -> Non
     assert "  ... and 4 more, 8 in all" in said
 
 
-def test_this_machine_has_folders_and_common_names_are_no_find(monkeypatch) -> None:
+def test_common_names_of_this_machine_are_ignored(monkeypatch) -> None:
     monkeypatch.setattr("gensr_pref.exporting.leak_scan._user", lambda: "root")
     monkeypatch.setattr("socket.gethostname", lambda: "zeppelin7.example.org")
     here = LocalNames.of_machine()
@@ -171,7 +171,7 @@ def test_local_paths_of_the_run_file_are_cut(run_folder, tmp_path) -> None:
     document["generators"][0]["options"] = {"program": ["python", "/opt/models/x.py", "--a=/b/c d"]}
     write_document(run_folder, RunDocument.model_validate(document))
     export(run_folder, tmp_path / "out", ExportOptions())
-    told = yaml.safe_load((tmp_path / "out" / "run.yaml").read_text())
-    assert told["corpus"]["source"]["path"] == "speech.csv"
-    assert told["corpus"]["source"]["root"] == ""
-    assert told["generators"][0]["options"]["program"] == ["python", "x.py", "--a=c d"]
+    result = yaml.safe_load((tmp_path / "out" / "run.yaml").read_text())
+    assert result["corpus"]["source"]["path"] == "speech.csv"
+    assert result["corpus"]["source"]["root"] == ""
+    assert result["generators"][0]["options"]["program"] == ["python", "x.py", "--a=c d"]

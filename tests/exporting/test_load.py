@@ -38,7 +38,7 @@ def test_rows_have_the_samples_of_the_run(built, exported, split) -> None:
             np.testing.assert_array_equal(row[name]["array"], sound.wave)
 
 
-def test_rows_can_be_taken_one_by_one(exported) -> None:
+def test_rows_can_be_read_one_by_one(exported) -> None:
     first = next(load(str(exported)))
     assert first["pair_id"] == next(load(exported))["pair_id"]
     assert len(first["prompt"]["array"]) == first["num_samples"]
@@ -53,6 +53,6 @@ def test_undecoded_rows_are_bytes(exported, tmp_path) -> None:
     assert disable_decoding(whole)[0]["chosen"]["bytes"].startswith(b"fLaC")
 
 
-def test_what_is_no_dataset_is_refused(tmp_path) -> None:
+def test_a_folder_without_a_dataset_is_refused(tmp_path) -> None:
     with raises(InputError, path="nothing", problem="unreadable"):
         load(tmp_path / "nothing")

@@ -29,7 +29,7 @@ def test_a_pseudonym_depends_on_the_secret_the_kind_and_the_name() -> None:
     assert ONE.of("speaker", "anna") == Pseudonyms("drop", b"1" * 32).of("speaker", "anna")
 
 
-def test_the_secret_is_made_once_and_only_its_owner_reads_it(tmp_path) -> None:
+def test_the_secret_is_created_once_and_readable_by_its_owner_only(tmp_path) -> None:
     first = pseudonyms.open_pseudonyms("hash", tmp_path / "key")
     assert pseudonyms.open_pseudonyms("drop", tmp_path / "key").secret == first.secret
     assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
@@ -52,9 +52,7 @@ def test_null_stays_null() -> None:
 
 @pytest.mark.parametrize("how", ["drop", "hash"])
 @pytest.mark.parametrize("form", ["parquet", "wav-jsonl"])
-def test_no_name_of_a_speaker_or_recording_is_in_what_is_published(
-    run_folder, tmp_path, how, form
-) -> None:
+def test_no_name_of_a_speaker_or_recording_is_published(run_folder, tmp_path, how, form) -> None:
     """The names are looked for in all bytes, decompressed where they are Parquet."""
     clips = part_files.read_all(run_folder, "clips").to_pylist()
     names = {row["speaker"] for row in clips} | {row["clip_id"] for row in clips}
@@ -76,7 +74,7 @@ def test_no_name_of_a_speaker_or_recording_is_in_what_is_published(
     assert all(key.encode() not in p.read_bytes() for p in out.rglob("*") if p.is_file())
 
 
-def test_hashed_speakers_can_be_told_apart_and_dropped_ones_cannot(run_folder, tmp_path) -> None:
+def test_hashed_speakers_are_distinguishable_and_dropped_ones_are_not(run_folder, tmp_path) -> None:
     clips = {row["clip_id"]: row for row in part_files.read_all(run_folder, "clips").to_pylist()}
     export(run_folder, tmp_path / "hash", ExportOptions(), PublishingOptions("hash"))
     export(run_folder, tmp_path / "drop", ExportOptions(), PublishingOptions("drop"))
@@ -92,14 +90,14 @@ def test_hashed_speakers_can_be_told_apart_and_dropped_ones_cannot(run_folder, t
             assert row[name].startswith(row["clip_id"] + "/")
 
 
-def test_what_follows_from_the_seed_is_withheld(run_folder, tmp_path, facts) -> None:
+def test_values_drawn_from_the_seed_are_withheld(run_folder, tmp_path, facts) -> None:
     export(run_folder, tmp_path / "out", ExportOptions(), PublishingOptions("hash"))
     assert "\nseed: null\n" in (tmp_path / "out" / "run.yaml").read_text()
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "The dataset cannot be built again" in card
     assert "gensr-pref build" not in card
-    told = facts(tmp_path / "out", "audit.json")
-    assert all(row["value"].startswith("speaker-") for row in told["breakdown"]["speaker"])
+    result = facts(tmp_path / "out", "audit.json")
+    assert all(row["value"].startswith("speaker-") for row in result["breakdown"]["speaker"])
 
 
 @pytest.mark.parametrize("wanted", [ExportOptions(candidates="audio"), ExportOptions("wav-jsonl")])
@@ -123,7 +121,7 @@ def test_rows_are_in_the_order_of_pseudonyms_and_not_of_names(run_folder, tmp_pa
     assert not [path for path in out.rglob("*") if path.name.startswith(".")]
 
 
-def test_more_rows_than_are_sorted_at_once_lose_nothing(tmp_path, monkeypatch) -> None:
+def test_sorting_many_rows_loses_none(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(pseudonym_order, "ROWS_AT_ONCE", 3)
     clips = [f"clip {k:02d}" for k in range(40) for _ in range(2)]
     rows = pa.table({"clip_id": [ONE.of("clip", clip) for clip in clips], "place": range(80)})
@@ -135,8 +133,8 @@ def test_more_rows_than_are_sorted_at_once_lose_nothing(tmp_path, monkeypatch) -
 
 def test_speakers_of_the_audit_are_in_the_order_of_pseudonyms() -> None:
     rows = [{"value": name} for name in ("anna", "bert", "carla", "dora", "emil", None)]
-    told = redacted_facts.redact_audit({"breakdown": {"speaker": rows}}, ONE)["breakdown"][
+    result = redacted_facts.redact_audit({"breakdown": {"speaker": rows}}, ONE)["breakdown"][
         "speaker"
     ]
-    values = [row["value"] for row in told if row["value"]]
+    values = [row["value"] for row in result if row["value"]]
     assert values == sorted(ONE.of("speaker", row["value"]) for row in rows if row["value"])

@@ -8,10 +8,10 @@ from gensr_pref.sample.make_sample import (
     NOISE_SAMPLES,
     RATE,
     SILENCE_KEPT,
+    add_reverberation,
     bins,
     drifting_gain,
     hum,
-    reverberate,
     shape_noise,
     trim,
     write_csv,
@@ -46,7 +46,7 @@ def test_hum_has_its_power_at_harmonics_of_50_hz():
 def test_room_keeps_the_direct_sound_first():
     click = np.zeros(NOISE_SAMPLES)
     click[100] = 1.0
-    response = reverberate(click, np.random.default_rng(0))
+    response = add_reverberation(click, np.random.default_rng(0))
     assert abs(response[:100]).max() < 1e-9
     np.testing.assert_allclose(response[100], 1.0)
 

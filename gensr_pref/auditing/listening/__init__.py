@@ -1,7 +1,5 @@
 """Lets people judge pairs blind: the trials, the page, the answers and their statistics.
 
-Tests: ``answers`` in tests/auditing/listening/test_server.py;
-``session`` in tests/auditing/listening/test_server.py;
-``trials`` in tests/auditing/listening/test_server.py;
-``webmushra`` in tests/auditing/listening/test_server.py.
+Tests:
+    ``answers``, ``session``, ``trials``, ``webmushra`` in tests/auditing/listening/test_server.py
 """

@@ -4,8 +4,8 @@ Each section is a model in a module of its own. `load` reads YAML, applies ``key
 and fills in defaults; every complaint names the field, the value and what is allowed.
 `docs/run-file.md` is generated from these models.
 
-Tests: ``engine``, ``fields``, ``pairing`` in tests/config/run_file/test_run.py.
-Tests: ``sources``, ``uses`` in tests/config/run_file/test_run.py.
+Tests:
+    ``engine``, ``fields``, ``pairing``, ``sources``, ``uses`` in tests/config/run_file/test_run.py
 """
 
 from gensr_pref.config.overrides import override, require_list

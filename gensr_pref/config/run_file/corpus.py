@@ -16,7 +16,7 @@ from gensr_pref.tables.languages import language_code
 class Validation(Model):
     """The part of the clips that is held out."""
 
-    share: Probability = Field(0.05, description="share of the units that is held out; see by")
+    share: Probability = Field(0.05, description="share of the units that is held out; see `by`")
     by: Literal["speaker", "source", "clip"] = Field(
         "speaker",
         description="unit that is never divided between training and validation. speaker: all "

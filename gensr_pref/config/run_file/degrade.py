@@ -63,7 +63,7 @@ class Codec(Model):
     names: list[Literal["opus", "vorbis", "gsm", "ulaw"]] = Field(
         ["opus", "gsm"],
         min_length=1,
-        description="codecs to draw from: opus (about 8 kbit/s), vorbis (about 33), gsm (13, "
+        description="codecs to draw from: opus (6 to 8 kbit/s), vorbis (28 to 33), gsm (13, "
         "at 8 kHz), ulaw (64, at 8 kHz)",
     )
 

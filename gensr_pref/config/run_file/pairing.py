@@ -46,7 +46,7 @@ class Pairing(Model):
         1,
         ge=1,
         description="top_bottom: each of this many best candidates is paired with each of as "
-        "many worst (Z)",
+        "many worst",
     )
     weights: dict[str, Annotated[float, Field(gt=0)]] = Field(
         default_factory=dict,

@@ -17,7 +17,7 @@ from gensr_pref.config.settings import load_any
 
 
 class Credit(Model):
-    """A work that the clips were made from, to be credited in an export. It changes no data."""
+    """A work that the clips were made from, to be credited in an export; changes no data."""
 
     of: Literal["speech", "noise", "rooms", "other"] = Field(
         description="what the work was used as"

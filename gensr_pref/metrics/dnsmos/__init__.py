@@ -1,5 +1,5 @@
 """DNSMOS (P.835 and P.808) on the CPU and the GPU, equal to speechmos.
 
-Tests: ``cpu`` in tests/metrics/dnsmos/test_metric.py.
-Tests: ``networks`` in tests/metrics/dnsmos/test_metric.py.
+Tests:
+    ``cpu``, ``networks`` in tests/metrics/dnsmos/test_metric.py
 """

@@ -1,4 +1,5 @@
 """PESQ, narrow band and wide band, by the ITU code in the package `pesq`.
 
-Tests: ``utterances`` in tests/metrics/pesq/test_metric.py.
+Tests:
+    ``utterances`` in tests/metrics/pesq/test_metric.py
 """

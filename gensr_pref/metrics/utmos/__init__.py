@@ -1,4 +1,5 @@
 """UTMOS22 (strong learner): naturalness, predicted without a reference.
 
-Tests: ``network`` in tests/metrics/utmos/test_metric.py.
+Tests:
+    ``network`` in tests/metrics/utmos/test_metric.py
 """

@@ -115,7 +115,7 @@ def test_an_example_depends_on_its_number_alone(tmp_path) -> None:
     assert first.y_1.shape == (GAIN_BANDS, first.x.shape[1])
 
 
-def test_a_resumed_window_goes_on_where_it_was(tmp_path) -> None:
+def test_a_resumed_window_continues_where_it_was(tmp_path) -> None:
     examples = Examples.open(recipe(), Path(), tmp_path)
     from_start = step_batches(examples, recipe(), 0)
     for _ in range(3):
@@ -141,7 +141,7 @@ def test_training_lowers_the_losses(paradigm, tmp_path) -> None:
 
 
 @every_paradigm
-def test_the_encoder_begins_where_the_recipe_says(paradigm, tmp_path) -> None:
+def test_the_encoder_starts_from_the_recipes_checkpoint(paradigm, tmp_path) -> None:
     trained = pretrain(recipe(steps=2), Path(), tmp_path / "fm")
     shape = recipe(paradigm).model.model_dump() | {"encoder_from": "fm"}
     model = Training.start(recipe(paradigm, model=shape), tmp_path).model
@@ -151,7 +151,7 @@ def test_the_encoder_begins_where_the_recipe_says(paradigm, tmp_path) -> None:
         Training.start(recipe(paradigm, model=shape | {"encoder_width": 16}), tmp_path)
 
 
-def test_a_history_of_the_model_itself_is_no_constant(tmp_path) -> None:
+def test_the_models_own_history_is_not_constant(tmp_path) -> None:
     """What the autoregressive model hears of itself differs from the truth, and by the draw."""
     from gensr_pref.aligning.pretrain.ar import own_residuals
     from gensr_pref.aligning.pretrain.token_losses import TokenBatch
@@ -189,7 +189,7 @@ def test_a_recipe_fits_a_tokenizer(tmp_path, capsys) -> None:
     assert model.config.tokenizer == tokenizer.digest
 
 
-def test_the_learning_rate_warms_up_and_ends_at_a_hundredth() -> None:
+def test_the_learning_rate_warms_up_and_falls_to_a_hundredth() -> None:
     settings = recipe(learning_rate=1.0, warm_up=10)
     assert pretraining_learning_rate(settings, 0, 0.0) == pytest.approx(0.1)
     assert pretraining_learning_rate(settings, 10, 0.0) == pytest.approx(1.0)
@@ -245,13 +245,13 @@ def test_the_command_names_a_wrong_field(tmp_path, capsys) -> None:
     assert "degrade" in {one.field for one in error.errors}
 
 
-def test_another_recipe_does_not_continue(tmp_path) -> None:
+def test_another_recipe_does_not_continue_a_training(tmp_path) -> None:
     pretrain(recipe(steps=1), Path(), tmp_path)
     with raises(RunMismatchError, path=tmp_path, value=["seed"], problem="conflict"):
         pretrain(recipe(seed=1), Path(), tmp_path)
 
 
-def test_a_folder_begun_before_recipes_had_a_rate_continues(tmp_path) -> None:
+def test_a_folder_from_before_recipes_had_a_rate_continues(tmp_path) -> None:
     pretrain(recipe(steps=1), Path(), tmp_path)
     path = tmp_path / "recipe.json"
     begun = json.loads(path.read_text())
@@ -260,7 +260,7 @@ def test_a_folder_begun_before_recipes_had_a_rate_continues(tmp_path) -> None:
     pretrain(recipe(steps=2), Path(), tmp_path)
 
 
-def test_speech_beyond_full_scale_is_scaled_and_not_cut(tmp_path):
+def test_speech_beyond_full_scale_is_scaled_and_not_clipped(tmp_path):
     wave = 2 * np.sin(np.arange(16000) / 10).astype(np.float32)
     soundfile.write(tmp_path / "loud.wav", wave, 16000, subtype="FLOAT")
     source = run_file.FolderSource(kind="folder", path=".")
@@ -270,7 +270,7 @@ def test_speech_beyond_full_scale_is_scaled_and_not_cut(tmp_path):
     np.testing.assert_allclose(heard, wave / np.abs(wave).max(), atol=1 / 16384)
 
 
-def test_what_is_left_out_of_the_speech_is_said(tmp_path, capsys):
+def test_speech_that_is_left_out_is_reported(tmp_path, capsys):
     soundfile.write(tmp_path / "whole.wav", np.full(16000, 0.1, np.float32), 16000)
     (tmp_path / "broken.wav").write_bytes(b"RIFF")
     (tmp_path / "notes.txt").write_text("no sound")
