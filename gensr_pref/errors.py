@@ -51,7 +51,7 @@ _MARKED = re.compile(f"{_BEGIN}([a-z0-9_]+){_END}")
 
 
 def parameter(name: str) -> str:
-    """Return the marked name of a parameter, for a message.
+    """Return a parameter's name, marked so that `render` can replace it in a message.
 
     >>> str(InputError(f"{parameter('out')}: 'a.txt' is no table"))
     "out: 'a.txt' is no table"

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from gensr_pref.rundir import part_files
-from gensr_pref.rundir.ledger import LEDGER, note_parts, part_name
+from gensr_pref.rundir.ledger import LEDGER, part_name, record_parts
 
 
 def write_part(
@@ -24,7 +24,7 @@ def write_part(
     else:
         form = part_files.read(path).schema.remove_metadata() if form is None else form
         table = pa.Table.from_pylist(rows, schema=form)
-    note_parts(path.parents[1], {part_name(path): part_files.write_table(path, table, facts)})
+    record_parts(path.parents[1], {part_name(path): part_files.write_table(path, table, facts)})
 
 
 def unmade(out: Path, *names: str) -> None:

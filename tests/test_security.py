@@ -36,7 +36,7 @@ from gensr_pref.exporting.dataset import ExportOptions
 from gensr_pref.exporting.export_run import export
 from gensr_pref.identity import bytes_digest
 from gensr_pref.rundir import document as rundir
-from gensr_pref.rundir import integrity, layout, ledger, part_files, provenance
+from gensr_pref.rundir import integrity, ledger, part_files, provenance, shards
 from tests.commands import finish, run_command, run_json
 from tests.refusals import raises, refuses
 from tests.small_run import RUN
@@ -364,7 +364,7 @@ def forged(out: Path, data: dict, change) -> None:
     """
     run, written = rundir.RunDocument.model_validate(data), {}
     rundir.write_document(out, run)
-    for shard, one in enumerate(layout.read_shards(out)):
+    for shard, one in enumerate(shards.read_shards(out)):
         for made in provenance.MADE:
             path = part_files.part(out, made, shard)
             table = change(part_files.read(path), made).replace_schema_metadata()
@@ -377,7 +377,7 @@ def forged(out: Path, data: dict, change) -> None:
     told = {**run.facts(), "pairing": run.pairing, "stops": {}, **made_from}
     table = change(part_files.read(path), "pairs").replace_schema_metadata()
     written[path] = part_files.write_table(path, table, told)
-    ledger.note_parts(out, {ledger.part_name(path): stamp for path, stamp in written.items()})
+    ledger.record_parts(out, {ledger.part_name(path): stamp for path, stamp in written.items()})
 
 
 def filled(table: str, name: str, value):

@@ -34,8 +34,8 @@ class PairsOfRun:
     def __init__(self, path: Path, generators: list[str], with_audio: bool) -> None:
         if not part_files.parts(path, "pairs"):
             raise InputError(
-                f"{path} has no pairs. Give a run directory whose build is "
-                "complete, or run: gensr-pref pair DIR",
+                f"{path} {'has no pairs' if path.exists() else 'does not exist'}. "
+                "Give a run directory whose build is complete, or run: gensr-pref pair DIR",
                 field="pairs.source.path",
                 path=path,
                 problem=Problem.EMPTY,

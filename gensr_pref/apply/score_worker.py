@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gensr_pref import audio
 from gensr_pref.apply.audio_folders import FolderClip
-from gensr_pref.building.isolation import work_around
+from gensr_pref.building.isolation import divide_or_skip
 from gensr_pref.building.scoring import Results, Scorer, ScoringInput
 from gensr_pref.building.tasks import (
     Call,
@@ -86,7 +86,7 @@ class ScoreWorker:
             if is_fatal(error):
                 raise
             why = Unusable(Reason.METRIC_ERROR, f"{type(error).__name__}: {error}")
-            yield from self.run(work_around(task, call, why))
+            yield from self.run(divide_or_skip(task, call, why))
             return
         rows = tuple(rows_of(task.clip, results))
         audio_seconds = sum(row["seconds"] or 0.0 for row in rows)

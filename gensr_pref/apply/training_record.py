@@ -14,7 +14,7 @@ from gensr_pref.config import plugins, run_file
 from gensr_pref.config.run_file import GeneratorUse, MetricUse, Pairing
 from gensr_pref.errors import ConfigError, InputError, Problem, RunMismatchError, parameter
 from gensr_pref.metrics.panel import Panel
-from gensr_pref.pairing.votes import cast_votes, votes_of_panel
+from gensr_pref.pairing.votes import apply_pairing_settings, votes_of_panel
 from gensr_pref.rundir.document import MetricRecord, Section
 from gensr_pref.storage import files
 from gensr_pref.untrusted import documents
@@ -89,7 +89,9 @@ def _records(recorded: Any) -> list[MetricRecord]:
 
 def _votes(panel: Iterable[MetricRecord], section: Section) -> set[str]:
     pairing = run_file.parse(section, Pairing, field="pairing")
-    return {vote.score for vote in cast_votes(votes_of_panel(panel), pairing) if vote.votes}
+    return {
+        vote.score for vote in apply_pairing_settings(votes_of_panel(panel), pairing) if vote.votes
+    }
 
 
 def document_panel(document: Section, own: bool = False) -> list[MetricUse]:

@@ -2,6 +2,17 @@
 
 Everywhere in the package a waveform is a float32 NumPy array [T], mono, nominally in [-1, 1].
 
+All recordings are decoded by `read`, `read_header` and `from_column` (`reading`), which refuse what
+is not a complete recording. `require_sound` refuses a waveform that is empty, silent or not finite.
+The modules that use audio refuse more, each with a reason of `gensr_pref.schema.Reason`:
+
+- ``corpus``: recordings and clips without usable speech (``file_sources``, ``table_sources``,
+  ``segments``, ``clips``, ``degrade``);
+- ``generators.command`` and ``generators.folder``: files of another rate or length;
+- ``building.sampling``: candidates of another rate, length or type;
+- ``metrics.panel`` and ``metrics.inputs``: candidates and references that a metric cannot score;
+  the module of a metric refuses what is too short or too long for it.
+
 Tests:
     ``content``, ``flac`` in tests/audio/test_containers.py
     ``media`` in tests/audio/test_ffmpeg.py

@@ -1,4 +1,8 @@
-"""The one writer: 16-bit FLAC and WAV bytes of a waveform."""
+"""Encodes a waveform as 16-bit FLAC or WAV, in memory.
+
+Three modules write other audio themselves: long files piece by piece (``apply.chunks``), other
+codecs (``corpus.codec``) and float32 (``aligning.pretrain.examples``).
+"""
 
 from __future__ import annotations
 

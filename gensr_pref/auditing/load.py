@@ -18,7 +18,7 @@ from gensr_pref.errors import InputError, Problem, command_line
 from gensr_pref.identity import noisy_id
 from gensr_pref.pairing.base import Vote, orient_scores, within_bounds
 from gensr_pref.pairing.columns import ScoreColumns, columns, score_matrix
-from gensr_pref.pairing.votes import cast_votes, votes_of_panel, votes_of_run
+from gensr_pref.pairing.votes import apply_pairing_settings, votes_of_panel, votes_of_run
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import RunDocument
 from gensr_pref.rundir.integrity import Contents, check
@@ -146,7 +146,7 @@ def panel_votes(document: RunDocument, pairing: Pairing) -> list[Vote]:
     panel = votes_of_panel(document.provenance.panel)
     if pairing.rule in ("top_bottom", "weighted", "golden") and any(vote.votes for vote in panel):
         pairing = Pairing(min=pairing.min, max=pairing.max)
-    return cast_votes(panel, pairing)
+    return apply_pairing_settings(panel, pairing)
 
 
 def raw_scores(run: Evidence) -> tuple[Array, Rows, Mask]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gensr_pref.auditing.base import Comparisons, Judged, Mask, comparisons, shuffle_scores
+from gensr_pref.pairing.unanimous import compare_on_vote
 from gensr_pref.statistics.intervals import share_interval
 
 Bits = npt.NDArray[np.uint32]  # one bit per vote: at most 32 votes
@@ -72,10 +73,9 @@ def tally(judged: Judged, compared: Comparisons, extra_spreads: float = 0.0) -> 
         value = judged.value[:, score]  # full precision: a difference may equal the margin
         difference = value[compared.first] - value[compared.second]
         for choice, gain in enumerate((difference, -difference)):
-            wins, loses = gain > margin, gain < -margin
-            stopped = loses if judged.ties[score] else ~wins
-            against[choice] |= stopped.astype(np.uint32) << bit
-            won[choice] |= wins.astype(np.uint32) << bit
+            outcome = compare_on_vote(gain, margin, judged.ties[score])
+            against[choice] |= outcome.prevents.astype(np.uint32) << bit
+            won[choice] |= outcome.won.astype(np.uint32) << bit
     within_bounds = np.stack(
         [judged.within_bounds[compared.first], judged.within_bounds[compared.second]]
     )

@@ -18,6 +18,7 @@ from typing import NotRequired, TypedDict
 import numpy as np
 import numpy.typing as npt
 
+from gensr_pref.pairing.unanimous import compare_on_vote
 from gensr_pref.statistics.intervals import share_interval, two_way_interval
 
 Array = npt.NDArray[np.float64]
@@ -278,8 +279,10 @@ def unanimous_wins(
 
 def _is_unanimous_win(gain: Array, ties: Mask) -> Mask:
     """Return [Q] whether differences [Q, V] are a unanimous win."""
-    allowed = (gain > 0) | (ties & (gain == 0))
-    return np.asarray(allowed.all(axis=1) & (gain > 0).any(axis=1))
+    outcomes = [compare_on_vote(gain[:, vote], 0.0, ties[vote]) for vote in range(len(ties))]
+    won = np.any([outcome.won for outcome in outcomes], axis=0)
+    prevented = np.any([outcome.prevents for outcome in outcomes], axis=0)
+    return np.asarray(won & ~prevented)
 
 
 def _mean(values: Array) -> float | None:

@@ -39,6 +39,7 @@ from gensr_pref.identity import is_clean
 from gensr_pref.pairing import yield_by_chance
 from gensr_pref.pairing.base import PairRule, wants_clean
 from gensr_pref.pairing.columns import columns
+from gensr_pref.pairing.no_pairs import NOTICE, asks_for_pairs
 from gensr_pref.pairing.rules import built_in_rule
 from gensr_pref.pairing.votes import votes_of_run
 from gensr_pref.rundir import ledger, part_files
@@ -142,7 +143,10 @@ def _counts(run: Evidence) -> Counts:
         "without_pair": part_files.read_facts(part_files.part(run.out, "pairs", 0)).get(
             "stops", {}
         ),
-        "notices": mixture_notices(ledger.machines(run.out)),
+        "notices": [
+            *([] if asks_for_pairs(run.pairing.rule) else [NOTICE]),
+            *mixture_notices(ledger.machines(run.out)),
+        ],
     }
 
 

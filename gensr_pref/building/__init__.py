@@ -2,5 +2,5 @@
 
 Tests:
     ``splits`` in tests/corpus/test_splits.py
-    ``shard_recovery`` in tests/rundir/test_layout.py
+    ``shard_recovery`` in tests/rundir/test_shards.py
 """

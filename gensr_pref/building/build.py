@@ -16,7 +16,7 @@ from gensr_pref.building.pair import write_pairs
 from gensr_pref.building.prepare import Blueprint, identify_recordings, prepare
 from gensr_pref.building.progress import STAGES, Progress
 from gensr_pref.building.shard_assignment import Layout, shard_columns
-from gensr_pref.building.splits import relabel
+from gensr_pref.building.splits import rewrite_splits
 from gensr_pref.building.summary import NOTICES, Summary, failures_by_reason, write_summary
 from gensr_pref.building.tasks import (
     ClipFinished,
@@ -40,7 +40,7 @@ from gensr_pref.corpus.listing import describe_left_out
 from gensr_pref.pairing.rules import find_rule
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.integrity import PLAN, refuse_unexpected_parts
-from gensr_pref.rundir.ledger import Stamps, note, note_parts, part_name
+from gensr_pref.rundir.ledger import Stamps, part_name, record_parts, record_stage
 from gensr_pref.rundir.part_files import Stamp
 from gensr_pref.rundir.provenance import Made, part_record
 from gensr_pref.storage.location import parse_location
@@ -104,7 +104,7 @@ def _write_plan_failures(blueprint: Blueprint, out: Path) -> None:
     """Write the failures of recordings that the corpus left out."""
     path = part_files.part(out, "failures", 0, PLAN)
     written = write_failures(path, list(blueprint.failures), blueprint.document.facts())
-    note_parts(out, {part_name(path): written})
+    record_parts(out, {part_name(path): written})
 
 
 def _progress(blueprint: Blueprint, jobs: Sequence[Sequence[ShardTask]], out: Path) -> Progress:
@@ -131,7 +131,7 @@ def list_outstanding_tasks(
     Raises:
         PartsError: the directory has parts that belong to no shard.
     """
-    relabel(out, layout, blueprint.document)
+    rewrite_splits(out, layout, blueprint.document)
     stamps = Stamps(out)
     refuse_unexpected_parts(out, stamps.entries, len(layout))
     stamps.find_changed([path for path in stamps.entries if stamps.get(path) is not None])
@@ -156,7 +156,7 @@ def _job(
         )
         if whole and stage not in damaged:
             failures = part_files.part(out, "failures", shard, stage)
-            _note_unrecorded_parts(
+            _record_unrecorded_parts(
                 out, stamps, [part_files.part(out, table, shard) for table in wanted], failures
             )
         else:
@@ -172,7 +172,7 @@ def _remove_damaged(out: Path, shard: int, stage: Stage, stamps: Stamps) -> bool
     """
     paths = {table: part_files.part(out, table, shard) for table in _TABLES_OF[stage]}
     failures = part_files.part(out, "failures", shard, stage)
-    if stamps.is_unexpected(failures) and all(map(stamps.is_as_noted, paths.values())):
+    if stamps.is_unexpected(failures) and all(map(stamps.is_as_recorded, paths.values())):
         print(f"{failures}: was not written by this run, and is removed", file=sys.stderr)
         part_files.remove_file(failures)
     for path in paths.values():
@@ -189,25 +189,29 @@ def _remove_damaged(out: Path, shard: int, stage: Stage, stamps: Stamps) -> bool
     return bool(damaged)
 
 
-def _note_unrecorded_parts(
+def _record_unrecorded_parts(
     out: Path, stamps: Stamps, paths: Sequence[Path], failures: Path
 ) -> None:
-    """Note the parts of a stage that an earlier build wrote but was ended before it noted them.
+    """Record the parts of a stage that an ended build wrote but did not record.
 
     Args:
         failures: path of the stage's part of failures, which need not exist.
     """
     unrecorded: dict[str, Stamp | None] = {
-        part_name(path): part_files.stamp(path) for path in paths if not stamps.is_as_noted(path)
+        part_name(path): part_files.stamp(path) for path in paths if not stamps.is_as_recorded(path)
     }
     exists = stamps.exists(failures)
-    if not stamps.is_as_noted(failures) if exists else unrecorded or not stamps.is_known(failures):
+    if (
+        not stamps.is_as_recorded(failures)
+        if exists
+        else unrecorded or not stamps.is_known(failures)
+    ):
         unrecorded[part_name(failures)] = part_files.stamp(failures) if exists else None
-    note_parts(out, unrecorded)
+    record_parts(out, unrecorded)
 
 
 def _follow_events(events: Iterable[Event], progress: Progress, out: Path) -> list[Lost]:
-    """Show the progress, note each finished task in the ledger, and return the lost tasks."""
+    """Show the progress, record each finished task in the ledger, and return the lost tasks."""
     ticks: dict[tuple[Stage, int], list[ClipFinished]] = defaultdict(list)
     written: dict[tuple[Stage, int], PartsWritten] = {}
     lost: list[Lost] = []
@@ -221,7 +225,7 @@ def _follow_events(events: Iterable[Event], progress: Progress, out: Path) -> li
         elif isinstance(event, PartsWritten):
             written[key] = event
         elif isinstance(event, Finished):
-            _note_task(out, event, ticks.pop(key, []), written.pop(key, None))
+            _record_task(out, event, ticks.pop(key, []), written.pop(key, None))
         elif isinstance(event, Restarted):
             ticks.pop(key, None)
         elif isinstance(event, Notice):
@@ -232,13 +236,13 @@ def _follow_events(events: Iterable[Event], progress: Progress, out: Path) -> li
     return lost
 
 
-def _note_task(
+def _record_task(
     out: Path, finished: Finished, ticks: Sequence[ClipFinished], written: PartsWritten | None
 ) -> None:
-    """Note in the ledger how long a task took and which parts it wrote."""
+    """Record in the ledger how long a task took and which parts it wrote."""
     duration = sum(tick.seconds for tick in ticks), sum(tick.audio_seconds for tick in ticks)
     entry = out, finished.stage, finished.shard, duration
     if written is None:
-        note(*entry)
+        record_stage(*entry)
     else:
-        note(*entry, written.parts, written.extends, written.machine)
+        record_stage(*entry, written.parts, written.extends, written.machine)

@@ -2,7 +2,8 @@
 
 Workers report each call before they make it. If scoring a clip ends the process, the clip is scored
 one metric at a time. A metric that ends the process again scores one candidate at a time. Only the
-calls that still end the process are given up.
+calls that still end the process are given up. A call to a generator or the whole panel is first
+repeated as it is; `ray_pool` decides how often.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from gensr_pref.schema import Reason
 T = TypeVar("T", bound=DivisibleTask)
 
 
-def work_around(task: T, call: Call, why: Unusable) -> T:
+def divide_or_skip(task: T, call: Call, why: Unusable) -> T:
     """Return a task that divides or skips the call that ended its worker.
 
     Args:

@@ -24,8 +24,8 @@ from gensr_pref.rundir.document import (
     read_intact_document,
     write_document,
 )
-from gensr_pref.rundir.layout import Shard, read_clip_ids, splits_by_clip
 from gensr_pref.rundir.provenance import MADE, PartRecord, read_part_record
+from gensr_pref.rundir.shards import Shard, read_clip_ids, splits_by_clip
 from gensr_pref.schema import SCHEMA_VERSION
 from gensr_pref.storage import files
 

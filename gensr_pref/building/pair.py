@@ -10,11 +10,11 @@ from gensr_pref.building import open_run
 from gensr_pref.building.summary import Summary, write_summary
 from gensr_pref.config.run_file import Pairing, dump_fields, override, parse, require_list
 from gensr_pref.errors import InputError, Problem
-from gensr_pref.pairing.base import PairRule, Stop, Vote, wants_clean
+from gensr_pref.pairing.base import NoPairReason, PairRule, Vote, wants_clean
 from gensr_pref.pairing.columns import ScoreColumns, add_clean_targets, columns
 from gensr_pref.pairing.pairs import pair_clips, pairs_table
 from gensr_pref.pairing.rules import built_in_rule, find_rule
-from gensr_pref.pairing.votes import drop_idle, votes_of_panel, votes_of_run
+from gensr_pref.pairing.votes import drop_ignored, votes_of_panel, votes_of_run
 from gensr_pref.rundir import ledger, part_files
 from gensr_pref.rundir.document import RunDocument
 from gensr_pref.rundir.integrity import MADE_BEFORE_PAIRS, SCORES, check
@@ -91,17 +91,17 @@ def write_pairs(out: Path, document: RunDocument, rule: PairRule) -> None:
     if wants_clean(rule):
         scored = add_clean_targets(scored, clips_with_clean(out))
     pairs = pair_clips(scored, rule, pairing)
-    stops = {str(stop): count for stop, count in pairs.stops.items()}
+    without_pair = {str(reason): count for reason, count in pairs.reasons.items()}
     unscored = ledger.Stamps(out).count_rows("clips") - len(scored.clip_ids)
     if unscored > 0:
-        stops[str(Stop.NO_CANDIDATE)] = unscored
-    facts = {**document.facts(), "pairing": document.pairing, "stops": stops}
+        without_pair[str(NoPairReason.NO_CANDIDATE)] = unscored
+    facts = {**document.facts(), "pairing": document.pairing, "stops": without_pair}
     path = part_files.part(out, "pairs", 0)
     _report_replaced(out, path)
     written = part_files.write_table(
         path, pairs_table(scored, pairs, pairing.rule), {**facts, SCORES: contents.digest("scores")}
     )
-    ledger.note_parts(out, {ledger.part_name(path): written})
+    ledger.record_parts(out, {ledger.part_name(path): written})
 
 
 def _report_replaced(out: Path, path: Path) -> None:
@@ -139,5 +139,5 @@ def _with_settings(document: RunDocument, overrides: Sequence[str]) -> RunDocume
     bare = [assignment.removeprefix("pairing.") for assignment in overrides]
     requested = parse(override(built, bare), Pairing, field="pairing")
     named = {assignment.partition("=")[0] for assignment in bare}
-    pairing = dump_fields(drop_idle(votes_of_panel(document.provenance.panel), requested, named))
+    pairing = dump_fields(drop_ignored(votes_of_panel(document.provenance.panel), requested, named))
     return document.with_provenance(pairing=built).model_copy(update={"pairing": pairing})

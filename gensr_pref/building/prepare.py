@@ -22,8 +22,9 @@ from gensr_pref.generators.registry import check_clips, licence_of, make_generat
 from gensr_pref.identity import digest
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.pairing.base import wants_clean
+from gensr_pref.pairing.no_pairs import asks_for_pairs
 from gensr_pref.pairing.rules import find_rule
-from gensr_pref.pairing.votes import cast_votes, votes_of_panel
+from gensr_pref.pairing.votes import apply_pairing_settings, votes_of_panel
 from gensr_pref.rundir import provenance
 from gensr_pref.rundir.document import Provenance, RunDocument, without_splits
 from gensr_pref.schema import SCHEMA_VERSION, Failure
@@ -80,9 +81,11 @@ def prepare(
     generators = make_generators(run, base)
     panel = Panel(run.panel, base=base)
     clean = wants_clean(find_rule(run.pairing.rule))
-    _check_references(run, panel, clean)
-    cast_votes(votes_of_panel(member.record for member in panel.members), run.pairing)
-    if not clean:
+    wants_pairs = asks_for_pairs(run.pairing.rule)
+    if wants_pairs:
+        _check_references(run, panel, clean)
+    apply_pairing_settings(votes_of_panel(member.record for member in panel.members), run.pairing)
+    if wants_pairs and not clean:
         _check_candidates(run)
     check(_document(run, base, generators, panel, ()))
     planned: ClipPlan = plan_clips(run.corpus, run.seed, base)

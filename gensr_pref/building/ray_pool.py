@@ -1,11 +1,19 @@
 """Runs tasks on Ray actors: shards out, events back; audio never passes through this process.
 
 Sampled shards are scored before further ones are sampled, so that few are in flight. Long shards
-come before short ones, so that all processes end at about the same time. An actor that dies, or
-whose node dies, is replaced as soon as resources are free, and its task is repeated a limited
-number of times. If a call for a clip ends its process too often, the task skips or divides that
-call, and the rest of the shard survives. If a call exceeds the limit and ignores the worker's own
-alarm, its process is ended; the task then starts again without that call.
+come before short ones, so that all processes end at about the same time.
+
+An actor that dies, or whose node dies, is replaced as soon as resources are free. What happens to
+its task depends on the call that it was making:
+
+- a generator or the whole panel: the task is repeated up to ``engine.retries`` times. If the call
+  ends its process again, the task skips the generator or divides the panel (`isolation`);
+- a single metric: the task is divided or skips the call at once, without a repetition;
+- none (it died between calls): the task is repeated up to ``engine.retries`` times and is then
+  `Lost`. Its shard is missing, the build continues, and ends with `RunIncompleteError`.
+
+If a call exceeds the time limit and ignores the worker's own alarm, its process is ended; the task
+then starts again at once, and divides or skips that call.
 """
 
 from __future__ import annotations
@@ -18,7 +26,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gensr_pref import process
-from gensr_pref.building.isolation import work_around
+from gensr_pref.building.isolation import divide_or_skip
 from gensr_pref.building.ray_cluster import (
     Crew,
     count_resources,
@@ -26,7 +34,6 @@ from gensr_pref.building.ray_cluster import (
     require_gpus,
     running_ray,
 )
-from gensr_pref.building.sampling import generator_timed_out
 from gensr_pref.building.tasks import (
     Call,
     CallStarted,
@@ -43,13 +50,14 @@ from gensr_pref.building.tasks import (
     bundle_events,
     is_fatal,
 )
+from gensr_pref.building.time_limit import timeout_failure
 from gensr_pref.config.run_file import Engine
 from gensr_pref.errors import Problem, RunIncompleteError, Unusable, quantity
 from gensr_pref.schema import Reason
 
 GRACE_SECONDS = 15.0  # time beyond the limit in which a worker may stop by itself
 LOOK_SECONDS = 30.0  # time between two checks for new nodes
-HEED_SECONDS = 1.0  # time between two checks whether this process was interrupted
+INTERRUPT_CHECK_SECONDS = 1.0  # time between two checks whether this process was interrupted
 BAD_STARTS = 10  # largest number of successive processes that die before they can work
 
 
@@ -108,10 +116,10 @@ class _Running:
         self.call = event.call if isinstance(event, CallStarted) else None
         self.since = time.monotonic()
 
-    def work_around(self, call: Call, why: Unusable) -> None:
-        """Change the task so that it divides or skips this call."""
+    def divide_or_skip(self, call: Call, why: Unusable) -> None:
+        """Replace the task with one that divides or skips this call."""
         task: Any = self.job.tasks.popleft()
-        self.job.tasks.appendleft(work_around(task, call, why))
+        self.job.tasks.appendleft(divide_or_skip(task, call, why))
 
 
 class _Pool:
@@ -262,18 +270,18 @@ class _Pool:
         task, call = running.job.task, running.call
         running.job.deaths[call] += 1
         deaths = running.job.deaths[call]
-        metric_record = call is not None and task.stage == "score" and bool(call.plugin)
-        if deaths <= self._engine.retries and not metric_record:
+        names_metric = call is not None and task.stage == "score" and bool(call.plugin)
+        if deaths <= self._engine.retries and not names_metric:
             self._requeue(running.job)
             return Restarted(task.stage, task.shard, why)
         if call is None:
             return Lost(task.stage, task.shard, f"its worker died (attempt {deaths}): {why}")
         detail = f"its process ended {deaths} time{'s' if deaths > 1 else ''}"
-        return self._work_around(running, call, Unusable(Reason.WORKER_DIED, detail))
+        return self._divide_or_skip(running, call, Unusable(Reason.WORKER_DIED, detail))
 
-    def _work_around(self, running: _Running, call: Call, why: Unusable) -> Event:
-        """Restart a task around the call that ended its worker."""
-        running.work_around(call, why)
+    def _divide_or_skip(self, running: _Running, call: Call, why: Unusable) -> Event:
+        """Restart a task, which divides or skips the call that ended its worker."""
+        running.divide_or_skip(call, why)
         self._requeue(running.job)
         task: Any = running.job.task
         plugin, audio = call.plugin or "the panel", call.candidate_id or call.clip_id
@@ -290,14 +298,14 @@ class _Pool:
         """Return the seconds until the pool must act without an event."""
         first = min(map(self._deadline, self._busy.values()), default=math.inf)
         left = min(first, self._last_check + LOOK_SECONDS) - time.monotonic()
-        return min(HEED_SECONDS, max(0.0, left))
+        return min(INTERRUPT_CHECK_SECONDS, max(0.0, left))
 
     def _end_overdue(self) -> Iterator[Event]:
         for stream, running in list(self._busy.items()):
             call = running.call
             if call is not None and time.monotonic() > self._deadline(running):
                 self._replace(stream)
-                yield self._work_around(running, call, generator_timed_out(self._limit))
+                yield self._divide_or_skip(running, call, timeout_failure(self._limit))
 
 
 def run_on_ray(

@@ -13,11 +13,11 @@ import numpy as np
 
 from gensr_pref import audio
 from gensr_pref.audio import Sound
-from gensr_pref.building.time_limit import OutOfTime, time_limit
+from gensr_pref.building.time_limit import OutOfTime, time_limit, timeout_failure
 from gensr_pref.errors import Unusable, quantity
 from gensr_pref.generators.base import LENGTH_TOLERANCE_S, Candidate, Origin
 from gensr_pref.identity import candidate_id, split_candidate_id
-from gensr_pref.process import one_thread
+from gensr_pref.process import full_precision, one_thread
 from gensr_pref.schema import Failure, Reason
 
 Row = dict[str, Any]
@@ -201,15 +201,10 @@ def _ask_within_limit(
     clip: Origin, noisy: Sound, request: GeneratorRequest, seeds: Sequence[int]
 ) -> list[Any]:
     try:
-        with one_thread(), time_limit(request.limit_seconds):
+        with one_thread(), full_precision(), time_limit(request.limit_seconds):
             return _ask(request.generator, clip, noisy, seeds)
     except OutOfTime:
-        return [generator_timed_out(request.limit_seconds)] * len(seeds)
-
-
-def generator_timed_out(seconds: float | None) -> Unusable:
-    """Return the failure of a generator that took too long for a clip."""
-    return Unusable(Reason.TIMED_OUT, f"no answer within {seconds or 0:g} s")
+        return [timeout_failure(request.limit_seconds)] * len(seeds)
 
 
 def _ask(generator: Any, clip: Origin, noisy: Sound, seeds: Sequence[int]) -> list[Any]:

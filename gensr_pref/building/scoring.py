@@ -9,14 +9,14 @@ from pathlib import Path
 from gensr_pref import audio
 from gensr_pref.building.reuse import NOTHING_SCORED, ExistingScores
 from gensr_pref.building.tasks import Call, DivisibleTask, Row
-from gensr_pref.building.time_limit import OutOfTime, time_limit
+from gensr_pref.building.time_limit import OutOfTime, time_limit, timeout_failure
 from gensr_pref.config.run_file import MetricUse
 from gensr_pref.errors import Unusable
 from gensr_pref.identity import noisy_id
 from gensr_pref.metrics.members import PanelMember
 from gensr_pref.metrics.panel import Panel, Source
 from gensr_pref.metrics.results import CandidateScores
-from gensr_pref.schema import Failure, Reason
+from gensr_pref.schema import Failure
 
 Results = dict[str, CandidateScores]
 
@@ -132,7 +132,7 @@ class Scorer:
         try:
             yield self._score_with_limit(clip, [member])
         except OutOfTime:
-            yield _nulls(clip, member, metric_timed_out(self._limit))
+            yield _nulls(clip, member, timeout_failure(self._limit))
 
     def _score_with_limit(self, clip: ScoringInput, members: Sequence[PanelMember]) -> Results:
         panel = self.load(members)
@@ -165,11 +165,6 @@ class Scorer:
             whole.notes.update(part.notes)
             whole.gains.update(part.gains)
         return whole
-
-
-def metric_timed_out(seconds: float | None) -> Unusable:
-    """Return the failure of a metric that took too long."""
-    return Unusable(Reason.TIMED_OUT, f"no answer within {seconds or 0:g} s")
 
 
 def failures_of(clip_id: str, results: Results) -> Iterator[Failure]:

@@ -1,4 +1,8 @@
-"""Runs all tasks in this process, one after another."""
+"""Runs all tasks in this process, one after another.
+
+An exception loses one shard, as on Ray. A call that ends the process (native code that crashes, a
+kill for memory) ends the build. On Ray (`ray_pool`), the same build loses only that call.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from gensr_pref.building.recordings import Recordings, require_same_speech
 from gensr_pref.corpus.clip_spec import ClipSpec
 from gensr_pref.errors import Problem, RunMismatchError
 from gensr_pref.identity import digest
-from gensr_pref.rundir.layout import Shard, read_shards, write_shards
+from gensr_pref.rundir.shards import Shard, read_shards, write_shards
 
 Layout = tuple[tuple[ClipSpec, ...], ...]
 _NAMED = 3

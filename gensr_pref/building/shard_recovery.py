@@ -15,8 +15,8 @@ from typing import TypeAlias
 from gensr_pref.corpus.clip_spec import ClipSpec
 from gensr_pref.errors import GensrPrefError
 from gensr_pref.rundir import part_files
-from gensr_pref.rundir.layout import LAYOUT, Shard, read_shards
 from gensr_pref.rundir.provenance import MADE, clips_digest
+from gensr_pref.rundir.shards import SHARDS_FILE, Shard, read_shards
 from gensr_pref.schema import column
 
 PartPaths: TypeAlias = Mapping[part_files.Table, Sequence[Path]]
@@ -35,7 +35,7 @@ def recover_shards(out: Path, clips: Sequence[ClipSpec]) -> list[Shard]:
     recovered = _recover_from_parts({**parts, "failures": part_files.parts(out, "failures")}, clips)
     if not recovered:
         return written
-    print(f"{out / LAYOUT}: is not what was written, and is made again", file=sys.stderr)
+    print(f"{out / SHARDS_FILE}: is not what was written, and is made again", file=sys.stderr)
     confirmed = {int(number) for number in _matching_shards(parts, recovered)}
     for index in sorted(set(range(len(recovered))) - confirmed):
         reason = "it is unknown whether the recordings of its clips have changed"

@@ -7,13 +7,13 @@ from pathlib import Path
 from gensr_pref.building.shard_assignment import Layout, shard_columns
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import RunDocument
-from gensr_pref.rundir.ledger import Stamps, note_parts, part_name
+from gensr_pref.rundir.ledger import Stamps, part_name, record_parts
 from gensr_pref.rundir.provenance import part_record, read_part_record, same_clips
 from gensr_pref.schema import CLIPS
 
 
-def relabel(out: Path, layout: Layout, run: RunDocument) -> None:
-    """Write the splits of a layout into the existing parts of clips; nothing else changes in them.
+def rewrite_splits(out: Path, layout: Layout, run: RunDocument) -> None:
+    """Rewrite existing parts of clips with the splits of a layout; nothing else changes in them.
 
     Damaged parts are skipped; the build makes them again.
     """
@@ -31,4 +31,4 @@ def relabel(out: Path, layout: Layout, run: RunDocument) -> None:
         rows = [
             {**row, "split": split[row["clip_id"]]} for row in part_files.read(path).to_pylist()
         ]
-        note_parts(out, {part_name(path): part_files.write(path, rows, CLIPS, wanted.as_data())})
+        record_parts(out, {part_name(path): part_files.write(path, rows, CLIPS, wanted.as_data())})

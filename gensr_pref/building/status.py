@@ -10,6 +10,7 @@ from typing import cast
 from gensr_pref.building import open_run
 from gensr_pref.building.progress import SNAPSHOTS, Snapshot
 from gensr_pref.errors import Problem, RunMismatchError
+from gensr_pref.pairing.no_pairs import NOTICE, asks_for_pairs
 from gensr_pref.rundir import ledger, part_files
 from gensr_pref.rundir.integrity import list_missing
 from gensr_pref.rundir.machine import mixture_notices
@@ -27,7 +28,8 @@ class Status(Snapshot):
         out: the run directory.
         name: name of the run.
         age_seconds: time since the snapshot was taken.
-        notices: stages whose parts were computed on several kinds of machine.
+        notices: that no pairs were asked for, and stages whose parts were computed on several kinds
+            of machine.
         missing: names of files that were written but are missing or have another size; empty
             while a build is running.
     """
@@ -46,7 +48,7 @@ def status(out: Path) -> Status:
         RunMismatchError: not a run directory, no build has begun to work on it, or its last
             snapshot is damaged.
     """
-    name = open_run.read_document(out).name
+    document = open_run.read_document(out)
     last = part_files.last_json_line(out / SNAPSHOTS)
     if last is None:
         raise RunMismatchError("no build has begun to work on it", path=out, problem=Problem.EMPTY)
@@ -68,10 +70,13 @@ def status(out: Path) -> Status:
         snapshot["state"] = "incomplete"
     return {
         "out": str(out),
-        "name": name,
+        "name": document.name,
         **snapshot,
         "age_seconds": max(0.0, round(time.time() - snapshot["time"], 1)),
-        "notices": mixture_notices(ledger.machines(out)),
+        "notices": [
+            *([] if asks_for_pairs(document.pairing["rule"]) else [NOTICE]),
+            *mixture_notices(ledger.machines(out)),
+        ],
         "missing": missing,
     }
 

@@ -15,10 +15,11 @@ from gensr_pref.building.tasks import Lost, Stage
 from gensr_pref.corpus.leakage import leak_notices
 from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.errors import quantity
-from gensr_pref.pairing import golden
-from gensr_pref.rundir import layout, ledger, part_files, provenance
+from gensr_pref.pairing import golden, no_pairs
+from gensr_pref.rundir import ledger, part_files, provenance
 from gensr_pref.rundir.document import MetricRecord, RunDocument, Section
 from gensr_pref.rundir.machine import Machine, mixture_notices
+from gensr_pref.rundir.shards import read_clip_ids, read_shards
 from gensr_pref.schema import column
 from gensr_pref.untrusted import documents
 
@@ -91,7 +92,7 @@ def write_summary(
     """
     if expected_shards is None:
         earlier = _earlier_facts(out)
-        expected_shards = earlier.get("shards_expected", len(layout.read_clip_ids(out)))
+        expected_shards = earlier.get("shards_expected", len(read_clip_ids(out)))
         lost_tasks = earlier.get("lost", [])
         files_left_out = earlier.get("left_out", [])
     else:
@@ -146,8 +147,7 @@ def _machine_counts(machines: Mapping[str, Mapping[Machine, int]]) -> list[dict[
 def _count_finished(out: Path, document: RunDocument, stamps: ledger.Stamps) -> int:
     """Count the shards that have all scores of the run, which may have grown."""
     wanted = [
-        provenance.part_record("scores", document, *shard.columns)
-        for shard in layout.read_shards(out)
+        provenance.part_record("scores", document, *shard.columns) for shard in read_shards(out)
     ]
     return sum(
         stamps.is_whole(part_files.part(out, "scores", index), record.fingerprint)
@@ -176,7 +176,9 @@ def _generator_notices(out: Path) -> list[str]:
 
 
 def _rule_notices(pairing: Section) -> list[str]:
-    """Return the warning about the rule that made the pairs, if there is one."""
+    """Return the notice about the rule that made the pairs, if there is one."""
+    if not no_pairs.asks_for_pairs(pairing["rule"]):
+        return [no_pairs.NOTICE]
     return [f"golden: {golden.NOTICE}"] if pairing["rule"] == "golden" else []
 
 

@@ -77,7 +77,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Skip:
-    """A call that is not repeated, because its worker died or was ended."""
+    """A call that is left out, because it ended its worker or exceeded the time limit."""
 
     call: Call
     why: Unusable
@@ -188,7 +188,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Restarted:
-    """The worker of a task died, and the task starts again."""
+    """The worker of a task died or was ended, and the task starts again, perhaps without a call."""
 
     stage: Stage
     shard: int
@@ -197,7 +197,10 @@ class Restarted:
 
 @dataclass(frozen=True)
 class Lost:
-    """A task failed for good; its shard is missing until the same build is run again."""
+    """A task raised an error, or its worker died between calls more than ``engine.retries`` times.
+
+    Its shard is missing until the same build is run again.
+    """
 
     stage: Stage
     shard: int

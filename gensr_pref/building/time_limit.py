@@ -1,4 +1,4 @@
-"""Limits the time of a generator or a panel for one clip."""
+"""Limits the time of a generator, a panel or a metric for one clip."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from gensr_pref.errors import Unusable
+from gensr_pref.schema import Reason
 
 SHORTEST = 1e-3  # seconds; a timer of 0 would never fire
 AGAIN = 5.0  # seconds until it fires again, because Python ignores exceptions in finalisers
@@ -39,6 +42,11 @@ def time_limit(seconds: float | None) -> Iterator[None]:
         if before:
             left = before - (time.monotonic() - began)
             signal.setitimer(signal.ITIMER_REAL, max(left, SHORTEST), interval)
+
+
+def timeout_failure(seconds: float | None) -> Unusable:
+    """Return the failure of a generator, panel or metric that took longer than its limit."""
+    return Unusable(Reason.TIMED_OUT, f"no answer within {seconds or 0:g} s")
 
 
 def _raise_out_of_time(number: int, frame: object) -> None:

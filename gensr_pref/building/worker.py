@@ -282,7 +282,7 @@ def load_generator(label: str, generator: Any, device: str) -> None:
         raise
     except Exception as error:
         raise InputError(
-            f"generator {label!r} cannot be loaded on engine.device = {device!r}: "
+            f"generator {label!r} cannot be loaded on the device {device!r}: "
             f"{type(error).__name__}: {error}",
             value=label,
             problem=Problem.FAILED,

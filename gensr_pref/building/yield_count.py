@@ -8,6 +8,7 @@ from gensr_pref.config.run_file import Pairing, parse
 from gensr_pref.errors import GensrPrefError
 from gensr_pref.pairing.base import PairRule, wants_clean
 from gensr_pref.pairing.columns import columns
+from gensr_pref.pairing.no_pairs import asks_for_pairs
 from gensr_pref.pairing.pairs import pair_clips
 from gensr_pref.pairing.votes import votes_of_run
 from gensr_pref.rundir import part_files
@@ -39,6 +40,8 @@ class YieldSoFar:
     def add(self, shard: int) -> None:
         """Count a scored shard; one whose scores cannot be read is not counted."""
         if wants_clean(self._rule):  # its pairs depend on more than the scores
+            return
+        if not asks_for_pairs(self._pairing.rule):
             return
         try:
             scores = part_files.read(part_files.part(self._out, "scores", shard))

@@ -12,6 +12,7 @@ from gensr_pref.auditing.learnability import GeneratorProbe
 from gensr_pref.auditing.report.pair_answers import GOLDEN, is_learnable, is_unlearnable
 from gensr_pref.cli.tables import format_number, format_reasons, format_table
 from gensr_pref.errors import quantity
+from gensr_pref.pairing.no_pairs import asks_for_pairs
 from gensr_pref.statistics.verdicts import side_of_threshold
 
 _ROLES = ("noisy", "candidates", "chosen", "rejected")
@@ -74,6 +75,8 @@ def _yields(audit: Mapping[str, Any]) -> str:
         }
         for score, value in audit["yield"]["alone"].items()
     ]
+    if not asks_for_pairs(audit["rule"]):
+        return format_table(rows) if rows else ""
     together = "all together" if audit["rule"] == "unanimous" else f"the rule {audit['rule']}"
     rows.append(
         {
@@ -243,7 +246,7 @@ def _about_votes(audit: Mapping[str, Any]) -> list[str]:
 
 
 def _about_pairs(audit: Mapping[str, Any]) -> list[str]:
-    if not audit["without_pair"]:
+    if not audit["without_pair"] or not asks_for_pairs(audit["rule"]):
         return []
     return [f"Clips without a pair: {format_reasons(audit['without_pair'])}."]
 

@@ -55,7 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--panel",
         metavar="METRICS",
-        help=f"{PANEL}; default: all metrics that the given inputs allow",
+        help=f"{PANEL}; default: dnsmos, and what the inputs and weights allow of "
+        "speaker_similarity, pesq, stoi, si_sdr, wer and utmos",
     )
     parser.add_argument(
         "--align",

@@ -19,7 +19,8 @@ from gensr_pref.cli.output import as_json, show
 from gensr_pref.cli.tables import format_labelled, format_reasons
 from gensr_pref.config.run_file import Pairing, dump_fields
 from gensr_pref.errors import RunIncompleteError, command_line, quantity
-from gensr_pref.pairing.base import STOP_REASONS, Stop
+from gensr_pref.pairing.base import NO_PAIR_REASONS, NoPairReason
+from gensr_pref.pairing.no_pairs import asks_for_pairs
 from gensr_pref.pairing.rules import find_rule
 
 _WITH_MARGINS = ("unanimous", "top_bottom")
@@ -62,13 +63,9 @@ def text(summary: Summary, audited: ShortAudit) -> str:
         ("clips", f"{summary['clips']}"),
         ("candidates", f"{summary['candidates']}"),
         ("pairs", f"{summary['pairs']} ({_rule(summary['pairing'])})"),
-        ("yield", f"{format_share(summary['yield'])} of the clips have a pair"),
-        ("by chance", _by_chance(audited["yield"])),
     ]
-    if summary["without_pair"]:
-        rows.append(("no pair", format_reasons(summary["without_pair"])))
-        if not summary["pairs"]:
-            rows.append(("", _most_frequent(summary["without_pair"])))
+    if asks_for_pairs(summary["pairing"]["rule"]):
+        rows += _yield_rows(summary, audited["yield"])
     for stage, cost in summary["stages"].items():
         factor = cost.get("real_time_factor")
         ratio = "" if factor is None else f", {factor:g} s per second of audio"
@@ -77,6 +74,19 @@ def text(summary: Summary, audited: ShortAudit) -> str:
         rows.append(("left out", f"{format_reasons(reasons)} ({stage}; see failures/)"))
     rows += [("note", notice) for notice in summary["notices"]]
     return format_labelled(rows)
+
+
+def _yield_rows(summary: Summary, yields: Yield) -> list[tuple[str, str]]:
+    """Return the rows on the yield beside its chance level, and on the clips without a pair."""
+    rows = [
+        ("yield", f"{format_share(summary['yield'])} of the clips have a pair"),
+        ("by chance", _by_chance(yields)),
+    ]
+    if summary["without_pair"]:
+        rows.append(("no pair", format_reasons(summary["without_pair"])))
+        if not summary["pairs"]:
+            rows.append(("", _most_frequent(summary["without_pair"])))
+    return rows
 
 
 def _by_chance(yields: Yield) -> str:
@@ -88,7 +98,8 @@ def _by_chance(yields: Yield) -> str:
 
 def _most_frequent(reasons: dict[str, int]) -> str:
     reason = max(reasons, key=lambda reason: reasons[reason])
-    return f"No clip has a pair. The most frequent reason is {reason}: {STOP_REASONS[Stop(reason)]}"
+    meaning = NO_PAIR_REASONS[NoPairReason(reason)]
+    return f"No clip has a pair. The most frequent reason is {reason}: {meaning}"
 
 
 def _rule(pairing: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from gensr_pref.exporting.columns import export_candidates_schema
 from gensr_pref.identity import NOISY, noisy_id
 from gensr_pref.rundir import part_files
-from gensr_pref.rundir.rows import CLIPS_AT_ONCE, PartScores, take
+from gensr_pref.rundir.rows import CLIPS_AT_ONCE, PartScores, rows_for_ids
 from gensr_pref.schema import CANDIDATES, column
 
 _LENGTH = ["sample_rate", "num_samples"]
@@ -55,8 +55,11 @@ def _with_audio(run: Path, part: str, columns: list[str]) -> Iterator[pa.Table]:
 def _join(scores: PartScores, clips: pa.Table, facts: pa.Table, schema: pa.Schema) -> pa.Table:
     """Rows of scores with the columns of `schema`, from the clips and the candidates' facts."""
     table = scores.table
-    ids, of_clip = table.column("candidate_id"), take(clips, "clip_id", table.column("clip_id"))
-    rows = take(facts, "candidate_id", ids)
+    ids, of_clip = (
+        table.column("candidate_id"),
+        rows_for_ids(clips, "clip_id", table.column("clip_id")),
+    )
+    rows = rows_for_ids(facts, "candidate_id", ids)
     noisy = pc.ends_with(ids, noisy_id(""))
     named = {
         "candidate_id": ids,

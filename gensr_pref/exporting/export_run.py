@@ -12,7 +12,14 @@ from typing import Any, NotRequired, TypedDict
 import yaml
 
 from gensr_pref.auditing.document import Audit
-from gensr_pref.errors import InputError, Problem, StorageError, UnwrittenError, parameter
+from gensr_pref.errors import (
+    InputError,
+    Problem,
+    StorageError,
+    UnwrittenError,
+    command_line,
+    parameter,
+)
 from gensr_pref.exporting import trl
 from gensr_pref.exporting.atomic_folder import replace_folder, require_replaceable
 from gensr_pref.exporting.card import render_card
@@ -36,6 +43,7 @@ from gensr_pref.exporting.run_facts import (
     measure_dataset,
     read_summary,
 )
+from gensr_pref.pairing.no_pairs import NOTICE, asks_for_pairs
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import RunDocument
 from gensr_pref.rundir.integrity import check
@@ -128,6 +136,7 @@ def export(
     run, out = parse_location(run), Path(out)
     contents = check(run)
     document = contents.document
+    _require_pair_rule(run, document)
     require_replaceable(out)
     _require_earlier_export(out)
     secret = run / SECRET if publishing.secret is None else Path(publishing.secret)
@@ -149,6 +158,18 @@ def export(
     report["shards"] = len(contents.shards)
     report["unfinished_shards"] = len(contents.unfinished)
     return report
+
+
+def _require_pair_rule(run: Path, document: RunDocument) -> None:
+    """Refuse a run whose rule makes no pairs."""
+    if not asks_for_pairs(document.pairing["rule"]):
+        command = command_line("gensr-pref", "pair", run)
+        raise InputError(
+            f"has no pairs to export: {NOTICE}. Choose another: {command} rule=unanimous",
+            path=run,
+            value="pairs",
+            problem=Problem.EMPTY,
+        )
 
 
 @dataclass(frozen=True)

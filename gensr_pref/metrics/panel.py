@@ -35,7 +35,7 @@ from gensr_pref.metrics.inputs import ALIGNMENT_RATE, Group, RawClip, ResampledC
 from gensr_pref.metrics.members import PanelMember, entry_of, make_member
 from gensr_pref.metrics.results import CandidateScores
 from gensr_pref.metrics.time_alignment import TimeAlignment
-from gensr_pref.process import one_thread
+from gensr_pref.process import full_precision, one_thread
 from gensr_pref.rundir.document import Section
 
 ALIGNMENT = tuple(
@@ -222,7 +222,7 @@ class Panel:
         sounds = [_read_sound(candidate) for candidate in candidates]
         resampled = ResampledClip(RawClip(sounds, clean_sound, noisy_sound, text, language))
         no_alignments: list[TimeAlignment | None] = [None] * len(results)
-        with one_thread():
+        with one_thread(), full_precision():
             for member in self.members:
                 spec = member.metric.spec
                 alignments = resampled.alignments if spec.align else no_alignments

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from gensr_pref.errors import suggestion
 from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Score
+from gensr_pref.process import full_precision
 from gensr_pref.weights import catalogue
 
 if TYPE_CHECKING:
@@ -130,10 +131,11 @@ class SpeechBertScore:
         Raises:
             Unusable: NO_CLEAN; TOO_SHORT, the clean sound is shorter than one frame.
         """
-        from gensr_pref.metrics.precision import full_precision
+        import torch
+
         from gensr_pref.metrics.wav2vec2 import measure_in_batches, waveform
 
-        with full_precision():
+        with full_precision(), torch.inference_mode():
             [clean] = self._features(waveform(clip.reference(), self._device))
 
         def measure(waves: Tensor) -> list[dict[str, float]]:

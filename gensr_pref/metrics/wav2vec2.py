@@ -21,7 +21,7 @@ from gensr_pref.audio import Sound
 from gensr_pref.errors import InputError, Problem, Unusable
 from gensr_pref.metrics import torch_checkpoint
 from gensr_pref.metrics.base import Answer
-from gensr_pref.metrics.precision import full_precision
+from gensr_pref.process import full_precision
 from gensr_pref.schema import Reason
 
 RATE = 16_000
@@ -88,7 +88,7 @@ def measure_in_batches(
             batches.setdefault(len(sound.wave) if together else -index, []).append(index)
     for indices in batches.values():
         waves = torch.tensor(np.stack([sounds[index].wave for index in indices]), device=device)
-        with full_precision():
+        with full_precision(), torch.inference_mode():
             measured = measure(waves)
         for index, answer in zip(indices, measured, strict=True):
             answers[index] = answer

@@ -23,8 +23,8 @@ Mask = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.int64]
 
 
-class Stop(StrEnum):
-    """The reason why a clip has no pair: a closed list, from the nearest miss to the farthest.
+class NoPairReason(StrEnum):
+    """Reason why a clip has no pair: a closed list, from the nearest miss to the farthest.
 
     A clip has many comparisons (every ordered two of its candidates). Its reason is that of the
     comparison that came nearest to a pair.
@@ -42,20 +42,22 @@ class Stop(StrEnum):
     NO_CLEAN = "no_clean"
 
 
-STOP_REASONS: Mapping[Stop, str] = {
-    Stop.BOUND: "one candidate wins, but it violates a floor or ceiling",
-    Stop.MARGIN: "better or equal on every vote, but on some vote by no more than its margin",
-    Stop.TIE: "better or equal on every vote, but equal on one that must be won",
-    Stop.VETO: "the votes disagree: whichever is chosen, a vote is against it",
-    Stop.RULE: "your own rule gave no pair, or the rule's own conditions are not met",
-    Stop.GENERATORS: "the remaining candidates are from different generators",
-    Stop.NULL: "fewer than two candidates have a value on every voting score",
-    Stop.ONE_CANDIDATE: "there is only one candidate",
-    Stop.NO_CANDIDATE: "there is no candidate, or none was scored",
-    Stop.NO_CLEAN: "golden: the clip has no clean target",
+NO_PAIR_REASONS: Mapping[NoPairReason, str] = {
+    NoPairReason.BOUND: "one candidate wins, but it violates a floor or ceiling",
+    NoPairReason.MARGIN: (
+        "better or equal on every vote, but on some vote by no more than its margin"
+    ),
+    NoPairReason.TIE: "better or equal on every vote, but equal on one that must be won",
+    NoPairReason.VETO: "the votes disagree: whichever is chosen, a vote is against it",
+    NoPairReason.RULE: "your own rule gave no pair, or the rule's own conditions are not met",
+    NoPairReason.GENERATORS: "the remaining candidates are from different generators",
+    NoPairReason.NULL: "fewer than two candidates have a value on every voting score",
+    NoPairReason.ONE_CANDIDATE: "there is only one candidate",
+    NoPairReason.NO_CANDIDATE: "there is no candidate, or none was scored",
+    NoPairReason.NO_CLEAN: "golden: the clip has no clean target",
 }
-STANDS = 0  # in `Verdicts.code`: a valid pair; a Stop is its index in the list, from 1
-CODE = {stop: index for index, stop in enumerate(Stop, 1)}
+STANDS = 0  # in `Verdicts.code`: a valid pair; other codes are those of `CODE`
+CODE = {reason: index for index, reason in enumerate(NoPairReason, 1)}
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class Pair:
 
 
 class PairRule(Protocol):
-    """A pair rule."""
+    """A function of the ballot of one clip that returns its pairs."""
 
     def __call__(self, ballot: Ballot, pairing: Pairing) -> list[Pair]:
         """Return the pairs of a clip, the best first, at most ``pairing.pairs_per_clip``."""
@@ -199,8 +201,8 @@ def strongest(code: npt.NDArray[np.int8], strength: Scores, limit: int) -> Ranke
     return RankedPairs(clip, chosen, rejected, value[clip, rank], rank)
 
 
-def may_meet(ballot: Ballot, pairing: Pairing) -> Mask:
-    """Return [..., N, N] whether i and j may be paired, given their generators."""
+def may_be_paired(ballot: Ballot, pairing: Pairing) -> Mask:
+    """Return [..., N, N] whether candidates i and j may be paired, given their generators."""
     label = np.asarray(ballot.generators)
     if label.size and (label == label.flat[0]).all():  # faster for the usual single generator
         return np.ones((*label.shape, label.shape[-1]), dtype=bool)
@@ -227,7 +229,7 @@ def voting_columns(votes: Sequence[Vote]) -> Rows:
 
 
 def orient_scores(ballot: Ballot) -> Scores:
-    """Return [N, M] scores with their sign turned so that larger is better."""
+    """Return [..., N, M] scores with their sign turned so that larger is better."""
     sign = np.array([1.0 if vote.higher_is_better else -1.0 for vote in ballot.votes])
     return np.asarray(ballot.scores * sign)
 

@@ -57,7 +57,7 @@ def columns(scores: pa.Table, generators: Generators, votes: Sequence[Vote]) -> 
         scores: the scores table.
         generators: maps candidate ids to generators; or a table with `candidate_id` and
             `generator`; or None to read the generators from the ids.
-        votes: from `cast_votes`.
+        votes: from `apply_pairing_settings`.
     """
     ids = _array(scores.column("candidate_id"))
     rows, labels = _candidate_rows(ids, generators)

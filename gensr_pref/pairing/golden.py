@@ -16,7 +16,7 @@ import numpy as np
 
 from gensr_pref.config.run_file import Pairing
 from gensr_pref.identity import CLEAN
-from gensr_pref.pairing.base import CODE, STANDS, Ballot, Pairwise, Stop, Verdicts
+from gensr_pref.pairing.base import CODE, STANDS, Ballot, NoPairReason, Pairwise, Verdicts
 
 NOTICE = (
     "pairs with the clean target as chosen made a restoration model collapse (arXiv 2508.17229) "
@@ -28,7 +28,7 @@ def judge_golden(ballot: Ballot, pairing: Pairing) -> Verdicts:
     """Return the verdicts of `golden`: clean beats every candidate, all pairs equally strong."""
     clean = np.asarray(ballot.generators) == CLEAN
     is_pair = clean[..., :, None] & ~clean[..., None, :]
-    code = np.where(is_pair, STANDS, CODE[Stop.RULE]).astype(np.int8)
+    code = np.where(is_pair, STANDS, CODE[NoPairReason.RULE]).astype(np.int8)
     return Verdicts(code, np.zeros(code.shape))
 
 

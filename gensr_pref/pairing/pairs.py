@@ -18,11 +18,11 @@ from gensr_pref.identity import CLEAN
 from gensr_pref.pairing.base import (
     CODE,
     Ballot,
+    NoPairReason,
     Pair,
     PairRule,
     Pairwise,
     Rows,
-    Stop,
     Vote,
     strongest,
     voting_columns,
@@ -66,13 +66,13 @@ class RulePairs:
     Attributes:
         chosen, rejected: [P] rows of `ScoreColumns`, clip by clip, the best pair of a clip first.
         rank: [P] from 0 in each clip.
-        stops: the number of clips without a pair, by reason.
+        reasons: the number of clips without a pair, by reason.
     """
 
     chosen: Rows
     rejected: Rows
     rank: Rows
-    stops: Mapping[Stop, int]
+    reasons: Mapping[NoPairReason, int]
 
 
 def ballots(candidates: ScoreColumns) -> Iterator[tuple[str, Rows, Ballot]]:
@@ -144,17 +144,19 @@ def pair_clips(candidates: ScoreColumns, rule: PairRule, pairing: Pairing) -> Ru
         counted -= np.bincount(
             candidates.clip[_is_clean(candidates)], minlength=len(candidates.clip_ids)
         )
-    reason = np.full(len(candidates.clip_ids), CODE[Stop.NULL])
-    reason[counted == 1] = CODE[Stop.ONE_CANDIDATE]
+    reason = np.full(len(candidates.clip_ids), CODE[NoPairReason.NULL])
+    reason[counted == 1] = CODE[NoPairReason.ONE_CANDIDATE]
     if isinstance(rule, Pairwise):
         chosen, rejected, rank = _pair_in_blocks(candidates, rule, pairing, rows, reason)
     else:
         chosen, rejected, rank = _pair_one_by_one(candidates, rule, pairing, rows, reason)
     order = np.lexsort((rank, candidates.clip[chosen]))
     without = np.setdiff1d(np.arange(len(reason)), candidates.clip[chosen])
-    names, count = np.unique(reason[without], return_counts=True)
-    stops = {list(Stop)[int(code) - 1]: int(n) for code, n in zip(names, count, strict=True)}
-    return RulePairs(chosen[order], rejected[order], rank[order], stops)
+    codes, count = np.unique(reason[without], return_counts=True)
+    reasons = {
+        list(NoPairReason)[int(code) - 1]: int(n) for code, n in zip(codes, count, strict=True)
+    }
+    return RulePairs(chosen[order], rejected[order], rank[order], reasons)
 
 
 def _pair_in_blocks(
@@ -171,7 +173,7 @@ def _pair_in_blocks(
             reason[candidates.clip[block[:, 0]]] = verdicts.code[:, different].min(axis=1)
         if rule.clean:
             lacking = ~_is_clean(candidates)[block[:, 0]]
-            reason[candidates.clip[block[lacking, 0]]] = CODE[Stop.NO_CLEAN]
+            reason[candidates.clip[block[lacking, 0]]] = CODE[NoPairReason.NO_CLEAN]
     chosen, rejected, rank = (np.concatenate(part) for part in zip(*parts, strict=True))
     return chosen, rejected, rank
 
@@ -180,7 +182,7 @@ def _pair_one_by_one(
     candidates: ScoreColumns, rule: PairRule, pairing: Pairing, rows: Rows, reason: Rows
 ) -> tuple[Rows, Rows, Rows]:
     known = np.bincount(candidates.clip[rows], minlength=len(reason))
-    reason[known > 1] = CODE[Stop.RULE]
+    reason[known > 1] = CODE[NoPairReason.RULE]
     parts = [
         (clip_rows[pair.chosen], clip_rows[pair.rejected], rank)
         for clip, clip_rows, ballot in ballots(candidates)

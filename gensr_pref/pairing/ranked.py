@@ -21,11 +21,11 @@ from gensr_pref.pairing.base import (
     STANDS,
     Ballot,
     Mask,
+    NoPairReason,
     Pairwise,
     Scores,
-    Stop,
     Verdicts,
-    may_meet,
+    may_be_paired,
     orient_scores,
     voting_columns,
     within_bounds,
@@ -37,19 +37,19 @@ def judge_top_bottom(ballot: Ballot, pairing: Pairing) -> Verdicts:
     (score,) = voting_columns(ballot.votes)
     value = orient_scores(ballot)[..., score]
     spread = float(ballot.spreads[score])
-    meets = may_meet(ballot, pairing)
+    meets = may_be_paired(ballot, pairing)
     verdicts = _judge_values(ballot, value, ballot.votes[score].margin, meets)
     above, below = (_count_ahead(value, meets, sign) for sign in (1, -1))
     top, bottom = above < pairing.extremes, below < pairing.extremes
     outside = ~(top[..., :, None] & bottom[..., None, :])
-    code = np.where(outside & (verdicts.code == STANDS), CODE[Stop.RULE], verdicts.code)
+    code = np.where(outside & (verdicts.code == STANDS), CODE[NoPairReason.RULE], verdicts.code)
     return Verdicts(code.astype(np.int8), verdicts.strength / (spread if spread > 0 else 1.0))
 
 
 def judge_weighted(ballot: Ballot, pairing: Pairing) -> Verdicts:
     """Return the verdicts of `weighted`; the strength is the difference of the sums."""
     value = weighted_sum(ballot, pairing)
-    return _judge_values(ballot, value, pairing.gap, may_meet(ballot, pairing))
+    return _judge_values(ballot, value, pairing.gap, may_be_paired(ballot, pairing))
 
 
 def weighted_sum(ballot: Ballot, pairing: Pairing) -> Scores:
@@ -69,12 +69,14 @@ def _judge_values(ballot: Ballot, value: Scores, gap: float, meets: Mask) -> Ver
     """Accept pairs whose chosen value is larger by more than `gap` and satisfies its bounds."""
     difference = value[..., :, None] - value[..., None, :]
     code = np.full(difference.shape, STANDS, dtype=np.int8)
-    code[np.broadcast_to(~within_bounds(ballot)[..., :, None], code.shape)] = CODE[Stop.BOUND]
-    code[difference <= gap] = CODE[Stop.MARGIN]
-    code[difference == 0] = CODE[Stop.TIE]
-    code[difference < 0] = CODE[Stop.VETO]
-    code[~meets] = CODE[Stop.GENERATORS]
-    code[np.isnan(difference)] = CODE[Stop.NULL]
+    code[np.broadcast_to(~within_bounds(ballot)[..., :, None], code.shape)] = CODE[
+        NoPairReason.BOUND
+    ]
+    code[difference <= gap] = CODE[NoPairReason.MARGIN]
+    code[difference == 0] = CODE[NoPairReason.TIE]
+    code[difference < 0] = CODE[NoPairReason.VETO]
+    code[~meets] = CODE[NoPairReason.GENERATORS]
+    code[np.isnan(difference)] = CODE[NoPairReason.NULL]
     return Verdicts(code, difference)
 
 

@@ -1,4 +1,4 @@
-"""Pair rules by name."""
+"""Looks up a pair rule by its name."""
 
 from __future__ import annotations
 

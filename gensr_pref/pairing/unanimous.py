@@ -13,6 +13,8 @@ Pairs with the largest smallest margin come first, equal ones in row order.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -22,15 +24,41 @@ from gensr_pref.pairing.base import (
     STANDS,
     Ballot,
     Mask,
+    NoPairReason,
     Pairwise,
     Scores,
-    Stop,
     Verdicts,
-    may_meet,
+    may_be_paired,
     orient_scores,
     voting_columns,
     within_bounds,
 )
+
+
+class VoteOutcome(NamedTuple):
+    """The outcome of one vote on comparisons of a chosen candidate with a rejected one.
+
+    Attributes:
+        won: where chosen is better by more than the margin.
+        lost: where rejected is.
+        prevents: where the vote prevents the pair: it is lost, or an unallowed tie.
+    """
+
+    won: Mask
+    lost: Mask
+    prevents: Mask
+
+
+def compare_on_vote(difference: Scores, margin: float, ties: bool) -> VoteOutcome:
+    """Compare candidates on one vote; a pair is unanimous if a vote is won and none prevents it.
+
+    Args:
+        difference: [...] score of chosen minus that of rejected, where larger is better; a null
+            (NaN) counts as a tie.
+        margin, ties: as in `Vote`.
+    """
+    won, lost = difference > margin, difference < -margin
+    return VoteOutcome(won, lost, lost if ties else ~won)
 
 
 def judge_unanimous(ballot: Ballot, pairing: Pairing) -> Verdicts:
@@ -38,38 +66,39 @@ def judge_unanimous(ballot: Ballot, pairing: Pairing) -> Verdicts:
     votes = voting_columns(ballot.votes)
     value = orient_scores(ballot)[..., votes]
     shape = (*value.shape[:-1], value.shape[-2])
-    won, lost, short, near, null = (np.zeros(shape, dtype=bool) for _ in range(5))
+    won, lost, prevented, near, null = (np.zeros(shape, dtype=bool) for _ in range(5))
     strength = np.full(shape, np.inf)
     for index, score in enumerate(votes):
         vote, spread = ballot.votes[score], float(ballot.spreads[score])
         difference = value[..., :, None, index] - value[..., None, :, index]
-        wins = difference > vote.margin
-        won |= wins
-        lost |= difference < -vote.margin
-        null |= np.isnan(difference)
+        outcome = compare_on_vote(difference, vote.margin, vote.ties)
+        won |= outcome.won
+        lost |= outcome.lost
         if not vote.ties:
-            within = np.abs(difference) <= vote.margin
-            short |= within
-            near |= within & (difference != 0)
+            prevented |= outcome.prevents
+            near |= outcome.prevents & (difference != 0)
+        null |= np.isnan(difference)
         in_spreads = difference / (spread if spread > 0 else 1.0)
-        strength = np.where(wins, np.minimum(strength, in_spreads), strength)
-    code = _stop_codes(won, lost, short, near)
-    code[(code == STANDS) & ~within_bounds(ballot)[..., :, None]] = CODE[Stop.BOUND]
-    code[~may_meet(ballot, pairing)] = CODE[Stop.GENERATORS]
-    code[null] = CODE[Stop.NULL]
+        strength = np.where(outcome.won, np.minimum(strength, in_spreads), strength)
+    code = _reason_codes(won, lost, prevented, near)
+    code[(code == STANDS) & ~within_bounds(ballot)[..., :, None]] = CODE[NoPairReason.BOUND]
+    code[~may_be_paired(ballot, pairing)] = CODE[NoPairReason.GENERATORS]
+    code[null] = CODE[NoPairReason.NULL]
     return Verdicts(code, strength)
 
 
-def _stop_codes(won: Mask, lost: Mask, short: Mask, near: Mask) -> npt.NDArray[np.int8]:
-    """Return the code of the votes; `short` is within the margin of a score that must be won.
+def _reason_codes(won: Mask, lost: Mask, prevented: Mask, near: Mask) -> npt.NDArray[np.int8]:
+    """Return [..., N, N] `STANDS` where the votes allow a pair, otherwise the reason against it.
 
-    If nothing is won and nothing lost, it is a tie: then only votes that allow ties may differ, by
-    less than their margin.
+    Args:
+        won, lost: where some vote is won, and where one is lost.
+        prevented: where some vote that must be won is not.
+        near: where such a vote differs.
     """
     code = np.full(won.shape, STANDS, dtype=np.int8)
-    code[short | ~won] = CODE[Stop.TIE]
-    code[near] = CODE[Stop.MARGIN]
-    code[lost] = CODE[Stop.VETO]
+    code[prevented | ~won] = CODE[NoPairReason.TIE]
+    code[near] = CODE[NoPairReason.MARGIN]
+    code[lost] = CODE[NoPairReason.VETO]
     return code
 
 

@@ -9,11 +9,12 @@ from typing import Any
 from gensr_pref.config.run_file import Pairing, parse
 from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.pairing.base import Vote
+from gensr_pref.pairing.no_pairs import asks_for_pairs
 from gensr_pref.rundir.document import MetricRecord, RunDocument
 
 # The settings that each built-in rule ignores. Such a setting is refused, because it would have no
 # effect. A user's own rule may read any setting.
-_IDLE: Mapping[str, tuple[str, ...]] = {
+_IGNORED_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "unanimous": ("score", "extremes", "weights", "units", "gap"),
     "top_bottom": ("tie", "weights", "units", "gap"),
     "weighted": ("margin", "tie", "score", "extremes"),
@@ -22,23 +23,23 @@ _IDLE: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def cast_votes(panel: Sequence[Vote], pairing: Pairing) -> list[Vote]:
+def apply_pairing_settings(panel: Sequence[Vote], pairing: Pairing) -> list[Vote]:
     """Return the panel's votes with the run file's margins, ties and bounds.
 
     With `top_bottom` only the ranking score votes, with `weighted` the scores that have a weight,
-    with `golden` none.
+    with `golden` none. With `none` the votes count only in the audit, and there may be none.
 
     Raises:
-        ConfigError: a setting for a score that the panel does not give, or that the rule ignores; a
-            panel without votes; several votes where one must rank.
+        ConfigError: a setting for a score that the panel does not give, or that the rule ignores;
+            no votes although the rule needs one; several votes where one must rank.
     """
     _require_known(pairing, [vote.score for vote in panel])
-    _refuse_idle(pairing)
+    _refuse_ignored(pairing)
     votes = [_cast(vote, pairing) for vote in panel]
     if pairing.rule == "golden":
         return [replace(vote, votes=False) for vote in votes]
     voting = [vote.score for vote in votes if vote.votes]
-    if not voting:
+    if not voting and asks_for_pairs(pairing.rule):
         raise ConfigError(
             "no score votes. Name the scores that vote, or set vote: true for a metric",
             field="pairing.votes",
@@ -56,17 +57,17 @@ def cast_votes(panel: Sequence[Vote], pairing: Pairing) -> list[Vote]:
     return votes
 
 
-def drop_idle(panel: Sequence[Vote], pairing: Pairing, explicit: Collection[str]) -> Pairing:
+def drop_ignored(panel: Sequence[Vote], pairing: Pairing, explicit: Collection[str]) -> Pairing:
     """Return the section without settings that its rule ignores; they were for another rule.
 
     Args:
         explicit: dotted settings that are never dropped (``margin.wer``, or ``margin`` for all of
-            that section): `cast_votes` refuses them if they would have no effect.
+            that section): `apply_pairing_settings` refuses them if they would have no effect.
     """
     defaults = Pairing()
     idle = {
         setting: getattr(defaults, setting)
-        for setting in _IDLE.get(pairing.rule, ())
+        for setting in _IGNORED_SETTINGS.get(pairing.rule, ())
         if not any(name.split(".")[0] == setting for name in explicit)
     }
     reduced = pairing.model_copy(update=idle)
@@ -101,9 +102,9 @@ def _require_known(pairing: Pairing, known: Sequence[str]) -> None:
         )
 
 
-def _refuse_idle(pairing: Pairing) -> None:
+def _refuse_ignored(pairing: Pairing) -> None:
     defaults = Pairing()
-    for setting in _IDLE.get(pairing.rule, ()):
+    for setting in _IGNORED_SETTINGS.get(pairing.rule, ()):
         if getattr(pairing, setting) != getattr(defaults, setting):
             raise ConfigError(
                 f"the rule {pairing.rule!r} ignores it. Remove it "
@@ -168,4 +169,4 @@ def votes_of_run(document: RunDocument) -> list[Vote]:
         ConfigError: the pairing section names a score that the panel does not give.
     """
     pairing = parse(document.pairing, Pairing, field="pairing")
-    return cast_votes(votes_of_panel(document.provenance.panel), pairing)
+    return apply_pairing_settings(votes_of_panel(document.provenance.panel), pairing)

@@ -1,7 +1,7 @@
 """The check that the parts of a run directory are complete, unchanged, and of one run.
 
 Every reader makes it before it reports a number. It takes a listing of each table, the ledger and
-the layout. The content of a part is read only if its entry has changed since it was written.
+``shards.jsonl``. The content of a part is read only if its entry has changed since it was written.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from gensr_pref.errors import Fault, PartFault, PartsError, command_line
 from gensr_pref.identity import digest
 from gensr_pref.rundir import part_files, provenance
 from gensr_pref.rundir.document import RunDocument, read_document
-from gensr_pref.rundir.layout import LAYOUT, Shard, read_shards
 from gensr_pref.rundir.ledger import LEDGER, TABLES, Stamps, part_name
 from gensr_pref.rundir.part_files import Stamp, Table
+from gensr_pref.rundir.shards import SHARDS_FILE, Shard, read_shards
 from gensr_pref.schema import SCHEMA_VERSION
 
 MADE_BEFORE_PAIRS: tuple[Table, ...] = tuple(table for table in TABLES if table != "pairs")
@@ -101,9 +101,9 @@ def list_missing(out: Path) -> list[str]:
     No part is read; `check` detects one that has the same size and another content.
     """
     stamps = Stamps(out)
-    layout = [] if read_shards(out) or not stamps.entries else [LAYOUT]
+    shards_file = [] if read_shards(out) or not stamps.entries else [SHARDS_FILE]
     ledger = [LEDGER] if stamps.entries and stamps.is_empty else []
-    return [*layout, *ledger, *stamps.missing_names()]
+    return [*shards_file, *ledger, *stamps.missing_names()]
 
 
 def list_unexpected_parts(out: Path, existing: Iterable[Path], count: int) -> list[Path]:
@@ -166,12 +166,12 @@ class _Check:
         return Contents(self.out, self.document, clips, parts, tuple(sorted(self.unfinished)))
 
     def _require_records(self) -> None:
-        """Refuse parts without a layout or a ledger."""
+        """Refuse parts without ``shards.jsonl`` or a ledger."""
         if not self.stamps.entries:
             return
         if not self.shards:
-            exists = part_files.exists(self.out / LAYOUT)
-            self.faults.append(PartFault(LAYOUT, Fault.CHANGED if exists else Fault.MISSING))
+            exists = part_files.exists(self.out / SHARDS_FILE)
+            self.faults.append(PartFault(SHARDS_FILE, Fault.CHANGED if exists else Fault.MISSING))
         elif self.stamps.is_empty:
             self.faults.append(PartFault(LEDGER, Fault.MISSING))
         if self.faults:
@@ -207,7 +207,7 @@ class _Check:
             return None
         if known is None or path in self.changed:
             return self._check_unrecorded(path, known, fingerprint)
-        if known.fingerprint != fingerprint and not self._grows(path, known):
+        if known.fingerprint != fingerprint and not self._matches_run_before_growth(path, known):
             self._add(path, Fault.FOREIGN)
             return None
         return known
@@ -237,8 +237,11 @@ class _Check:
         scores = part_files.part(self.out, "scores", _shard_of(path))
         return path.parent.name != "failures" and self.stamps.get(scores) is not None
 
-    def _grows(self, path: Path, known: Stamp) -> bool:
-        """Return whether a part is as the run wanted it before the run grew."""
+    def _matches_run_before_growth(self, path: Path, known: Stamp) -> bool:
+        """Return whether a part holds what the run asked for before it grew.
+
+        Its shard then counts as unfinished.
+        """
         if path.stem.endswith(f"-{PLAN}"):
             return True  # each build determines again which recordings are left out
         record = provenance.read_part_record(path)
@@ -270,10 +273,10 @@ class _Check:
         return {path: part_files.stamp(path) if known is None else known}
 
     def _are_outdated(self, path: Path, scores: dict[Path, Stamp] | None) -> bool:
-        """Return whether pairs were made under other settings than those of ``run.yaml``.
+        """Return whether pairs were made with other settings than those of ``run.yaml``.
 
-        The same holds for pairs of other scores. This happens if `pair` was ended between its
-        writes, or if the run has grown since.
+        Pairs of other scores than `scores` are outdated too. This happens if `pair` was ended
+        between its writes, or if the run has grown since.
         """
         facts, run_facts = part_files.read_facts_if_any(path), self.document.facts()
         shaping = {key: value for key, value in run_facts.items() if key not in _NOT_OF_PAIRS}

@@ -35,7 +35,7 @@ def part_name(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"
 
 
-def note(
+def record_stage(
     out: Path,
     stage: str,
     shard: int,
@@ -69,7 +69,7 @@ def note(
     part_files.append_json(out / LEDGER, line)
 
 
-def note_parts(out: Path, parts: Parts) -> None:
+def record_parts(out: Path, parts: Parts) -> None:
     """Record parts that belong to no stage of a shard."""
     if parts:
         part_files.append_json(out / LEDGER, {"parts": _as_json(parts)})
@@ -156,7 +156,7 @@ class Stamps:
         its content was last read for this check. The new entry is then recorded, if the directory
         can be written. So the parts of a copy are read once.
         """
-        unsure = [path for path in paths if not self.is_as_noted(path)]
+        unsure = [path for path in paths if not self.is_as_recorded(path)]
         with ThreadPoolExecutor(_AT_ONCE) as threads:
             current = list(threads.map(_stamp_if_readable, unsure))
         unchanged = {
@@ -167,7 +167,7 @@ class Stamps:
         self._record_checked(unchanged)
         return [path for path in unsure if path not in unchanged]
 
-    def is_as_noted(self, path: Path) -> bool:
+    def is_as_recorded(self, path: Path) -> bool:
         """Return whether a part's entry is that of the ledger or of a later content check."""
         known, entry = self.get(path), self.entries.get(path)
         if known is None or entry is None:
@@ -184,7 +184,7 @@ class Stamps:
     def is_intact(self, path: Path) -> bool:
         """Return whether a required part exists and holds what was written."""
         entry = self.entries.get(path)
-        if entry is not None and self.is_as_noted(path):
+        if entry is not None and self.is_as_recorded(path):
             return True
         return part_files.is_intact(path, self.get(path), entry)
 
@@ -217,7 +217,7 @@ class Stamps:
 
     def _current_stamp(self, path: Path) -> Stamp | None:
         """Return the stamp of a part that has the recorded entry; None for any other."""
-        return self.get(path) if self.is_as_noted(path) else None
+        return self.get(path) if self.is_as_recorded(path) else None
 
     @cached_property
     def _checks(self) -> dict[str, Stamp]:

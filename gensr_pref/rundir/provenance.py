@@ -158,7 +158,7 @@ def fingerprints(records: Iterable[GeneratorRecord | MetricRecord]) -> set[str]:
 
 
 def is_contained(existing: Provenance | PartRecord, now: Provenance) -> bool:
-    """Return whether a run still includes everything that made a run or a part; it may have more.
+    """Return whether `now` contains everything that `existing` was made from; it may contain more.
 
     Args:
         existing: provenance of ``run.yaml``, or record of a part.

@@ -165,8 +165,8 @@ class PartScores:
         return table
 
 
-def take(table: pa.Table, key: str, ids: pa.Array | pa.ChunkedArray) -> pa.Table:
-    """Return one row per id; null for an id that the table lacks."""
+def rows_for_ids(table: pa.Table, key: str, ids: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """Return a table with one row per id; null for an id that the table lacks."""
     return table.take(pc.index_in(_whole(ids), value_set=_whole(table.column(key))))
 
 
@@ -205,7 +205,7 @@ class _Part:
             rows = [index for clip in column(clips, "clip_id") for index in numbers.get(clip, ())]
             if rows:
                 batch_pairs = pairs.take(pa.array(rows, pa.int64()))
-                clip_of_pair = take(clips, "clip_id", batch_pairs.column("clip_id"))
+                clip_of_pair = rows_for_ids(clips, "clip_id", batch_pairs.column("clip_id"))
                 values = self._values(batch_pairs, clip_of_pair, candidates)
                 yield pa.table({name: values[name] for name in self._columns})
 
@@ -276,7 +276,9 @@ class _Candidates:
         ids = ids.filter(pc.invert(pc.ends_with(ids, clean_id(""))))
         while len(lacking := ids.filter(pc.invert(self._has(ids)))):
             self._read_on(lacking)
-        tables = [take(self._waiting, "candidate_id", ids_of_side) for ids_of_side in columns]
+        tables = [
+            rows_for_ids(self._waiting, "candidate_id", ids_of_side) for ids_of_side in columns
+        ]
         taken = pc.is_in(self._waiting.column("candidate_id"), value_set=ids)
         self._waiting = self._waiting.filter(pc.invert(taken)).combine_chunks()
         return tables

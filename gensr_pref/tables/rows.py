@@ -42,7 +42,10 @@ def read_rows(path: Path, field: str) -> list[tuple[int, Row]]:
             rows = list(reader(lines))
     except (OSError, ValueError, csv.Error) as error:
         raise SourceError(
-            f"{path} cannot be read: {error}", field=field, path=path, problem=Problem.UNREADABLE
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}",
+            field=field,
+            path=path,
+            problem=Problem.UNREADABLE,
         ) from error
     if not rows:
         raise SourceError(f"{path} holds no rows", field=field, path=path, problem=Problem.EMPTY)

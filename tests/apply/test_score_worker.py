@@ -9,7 +9,7 @@ import soundfile
 from gensr_pref import audio
 from gensr_pref.apply.audio_folders import FolderClip
 from gensr_pref.apply.score_worker import ScoreSetup, ScoreTask, ScoreWorker
-from gensr_pref.building.isolation import work_around
+from gensr_pref.building.isolation import divide_or_skip
 from gensr_pref.building.tasks import Call, CallStarted, ClipFinished
 from gensr_pref.config.run_file import MetricUse
 from gensr_pref.errors import Unusable
@@ -72,7 +72,7 @@ def test_a_divided_task_gives_the_same_scores(worker, task):
     [whole] = [event.rows for event in worker.run(task) if isinstance(event, ClipFinished)]
     died = Unusable(Reason.WORKER_DIED)
     for place in (Call("clip"), Call("clip", "roughness")):
-        task = work_around(task, place, died)
+        task = divide_or_skip(task, place, died)
     *began, tick = worker.run(task)
     assert tick.rows == whole
     assert [event.call for event in began] == [
@@ -83,9 +83,9 @@ def test_a_divided_task_gives_the_same_scores(worker, task):
 def test_a_metric_that_fails_on_many_files_still_scores_the_others(worker, task):
     """A build gives a metric up after three failures; a table has every possible score."""
     died = Unusable(Reason.WORKER_DIED, "its process ended 1 time")
-    task = work_around(work_around(task, Call("clip"), died), Call("clip", "roughness"), died)
+    task = divide_or_skip(divide_or_skip(task, Call("clip"), died), Call("clip", "roughness"), died)
     for system in SYSTEMS[:4]:
-        task = work_around(task, Call("clip", "roughness", system), died)
+        task = divide_or_skip(task, Call("clip", "roughness", system), died)
     *_, tick = worker.run(task)
     assert [row["level"] is None for row in tick.rows] == [True, True, True, True, False]
     assert {one["reason"] for row in tick.rows[:4] for one in row["failures"]} == {"metric_error"}
@@ -95,6 +95,6 @@ def test_a_divided_task_keeps_the_gains(worker, task, tmp_path):
     wave = np.sin(np.arange(8000) * 0.1)
     soundfile.write(tmp_path / "clean.wav", 2 * wave / abs(wave).max(), 16000, subtype="FLOAT")
     clip = FolderClip("clip", task.clip.candidates, tmp_path / "clean.wav", None, None, None)
-    task = work_around(ScoreTask("score", 0, clip), Call("clip"), Unusable(Reason.WORKER_DIED))
+    task = divide_or_skip(ScoreTask("score", 0, clip), Call("clip"), Unusable(Reason.WORKER_DIED))
     *_, tick = worker.run(task)
     assert [row["clean_gain"] for row in tick.rows] == [0.5] * len(SYSTEMS)

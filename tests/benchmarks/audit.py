@@ -43,8 +43,8 @@ from gensr_pref.pairing.unanimous import unanimous
 from gensr_pref.pairing.votes import votes_of_run
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import RunDocument
-from gensr_pref.rundir.layout import LAYOUT
 from gensr_pref.rundir.provenance import part_record
+from gensr_pref.rundir.shards import SHARDS_FILE
 from tests.parts import write_part
 
 LOADINGS = {"sig": 0.8, "bak": 0.7, "ovrl": 0.9, "sim": 0.3, "wer": 0.3, "pesq": 0.4, "stoi": 0.3}
@@ -92,7 +92,7 @@ def make_run(out: Path, clips: int, candidates: int, per_shard: int) -> None:
         here = value[start * candidates : (start + len(names)) * candidates]
         _write(out, shard, names, candidates, here)
         shares.append({"shard": shard, "clips": names})
-    part_files.write_json_lines(out / LAYOUT, shares)
+    part_files.write_json_lines(out / SHARDS_FILE, shares)
     open_run.write_document(out, document(per_shard))
 
 

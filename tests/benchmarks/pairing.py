@@ -26,8 +26,8 @@ from gensr_pref.building import open_run
 from gensr_pref.building.pair import pair
 from gensr_pref.building.prepare import prepare
 from gensr_pref.rundir import part_files
-from gensr_pref.rundir.layout import LAYOUT
 from gensr_pref.rundir.provenance import part_record
+from gensr_pref.rundir.shards import SHARDS_FILE
 from tests.benchmarks.engine import CANDIDATES, DISSENT, OPINIONS, recording, run_file, timed
 from tests.benchmarks.processes import load, resident_mb
 from tests.parts import write_part
@@ -49,7 +49,7 @@ def synthetic(folder, rows, shard_clips):
     ]
     shares = [names[start : start + shard_clips] for start in range(0, len(names), shard_clips)]
     lines = (json.dumps({"shard": place, "clips": share}) for place, share in enumerate(shares))
-    part_files.write_text(out / LAYOUT, "".join(f"{line}\n" for line in lines))
+    part_files.write_text(out / SHARDS_FILE, "".join(f"{line}\n" for line in lines))
     for place, share in enumerate(shares):
         for table, made in tables(np.array(share), place).items():
             facts = part_record(table, blueprint.document, share).as_data()

@@ -2,12 +2,16 @@
 
 import time
 
+import numpy as np
 import pytest
 
+from gensr_pref.audio import Sound
 from gensr_pref.building import sampling
 from gensr_pref.building.build import build
 from gensr_pref.building.pair import pair
-from gensr_pref.identity import candidate_id
+from gensr_pref.generators.base import Origin
+from gensr_pref.identity import candidate_id, seed_for
+from tests.cheap import Hiss
 from tests.commands import run_command
 from tests.small_run import rows, tables
 
@@ -163,6 +167,22 @@ def test_candidate_may_have_its_own_rate(faulty, failed, tmp_path):
     }  # half the duration at the generator rate
     scored = {r["candidate_id"]: r for r in rows(tmp_path / "run", "scores")}
     assert all(scored[row["candidate_id"]]["roughness"] is not None for row in made)
+
+
+def test_generators_compute_in_full_precision():
+    import torch
+
+    class Settings(Hiss):
+        def sample(self, noisy, lengths, seeds):
+            settings.append(torch.backends.cudnn.conv.fp32_precision)
+            return super().sample(noisy, lengths, seeds)
+
+    settings = []
+    noisy = Sound(np.full(1600, 0.1, np.float32), 16000)
+    request = sampling.GeneratorRequest("settings", Settings(), "1", 2)
+    made = sampling.sample_clip(Origin("a", "a", 16000, 0, 1600, 1600), noisy, request, seed_for)
+    assert len(made.rows) == 2
+    assert settings == ["ieee"]
 
 
 def test_time_limit_may_change_in_an_existing_run(faulty, tmp_path):

@@ -12,7 +12,7 @@ from gensr_pref.corpus.base import Item
 from gensr_pref.corpus.clips import ClipSpec
 from gensr_pref.corpus.segments import Segment
 from gensr_pref.errors import RunMismatchError
-from gensr_pref.rundir.layout import read_shards
+from gensr_pref.rundir.shards import read_shards
 from tests.refusals import raises
 from tests.small_run import RUN
 

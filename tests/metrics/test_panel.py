@@ -244,6 +244,16 @@ def test_a_metric_that_cannot_be_loaded_is_named():
         Panel([metric]).load()
 
 
+def test_metrics_compute_in_full_precision():
+    import torch
+
+    metric = Peak()
+    settings = []
+    metric.score = lambda clip: [settings.append(torch.backends.cudnn.conv.fp32_precision) or 0.5]
+    Panel([metric]).score([tone()])
+    assert settings == ["ieee"]
+
+
 # Inputs of a metric
 
 

@@ -16,9 +16,9 @@ from gensr_pref.audio import Sound
 from gensr_pref.errors import InputError, MissingWeightsError, Unusable
 from gensr_pref.metrics import wav2vec2
 from gensr_pref.metrics.base import ClipSounds
-from gensr_pref.metrics.precision import full_precision
 from gensr_pref.metrics.speechbertscore import ENCODERS, SpeechBertScore, precision
 from gensr_pref.metrics.wav2vec2 import waveform
+from gensr_pref.process import full_precision
 from gensr_pref.schema import Reason
 from tests.metrics.fresh import imports_torch
 from tests.metrics.sounds import cut, read_csv
@@ -110,7 +110,7 @@ def test_features_and_score_equal_the_bundles_and_the_definition(hub, clip, mode
     theirs = [bundle_features(model, sound, layer) for sound in (clean, noisy)]
     for sound, features in zip((clean, noisy), theirs, strict=True):
         unit = features / features.norm(dim=1, keepdim=True)
-        with full_precision():
+        with full_precision(), torch.inference_mode():
             [features] = metric._features(waveform(sound, "cpu"))
         torch.testing.assert_close(features, unit, rtol=0, atol=1e-7)
     [answer] = metric.score(ClipSounds([noisy], clean))

@@ -9,8 +9,8 @@ import yaml
 
 from gensr_pref.config import plugins
 from gensr_pref.config.run_file import Pairing
-from gensr_pref.pairing.base import STOP_REASONS, Ballot, Pair, Stop, Vote
-from gensr_pref.pairing.votes import cast_votes
+from gensr_pref.pairing.base import NO_PAIR_REASONS, Ballot, NoPairReason, Pair, Vote
+from gensr_pref.pairing.votes import apply_pairing_settings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "pairing.md").read_text(encoding="utf-8")
 PANEL = [
@@ -28,7 +28,7 @@ def blocks(language: str) -> list[str]:
 @pytest.mark.parametrize("text", blocks("yaml"))
 def test_settings_are_allowed(text):
     pairing = Pairing(**yaml.safe_load(text)["pairing"])
-    assert cast_votes(PANEL, pairing)
+    assert apply_pairing_settings(PANEL, pairing)
     assert plugins.find("rule", pairing.rule)
 
 
@@ -43,6 +43,6 @@ def test_example_rules_run():
 
 
 def test_every_reason_is_explained():
-    for stop in Stop:
+    for stop in NoPairReason:
         assert f"`{stop}`" in PAGE
-    assert list(STOP_REASONS) == list(Stop)
+    assert list(NO_PAIR_REASONS) == list(NoPairReason)

@@ -14,7 +14,7 @@ from gensr_pref.pairing.base import Vote
 from gensr_pref.pairing.columns import columns
 from gensr_pref.pairing.pairs import make_pairs
 from gensr_pref.pairing.unanimous import unanimous
-from gensr_pref.pairing.votes import cast_votes
+from gensr_pref.pairing.votes import apply_pairing_settings
 from tests.refusals import raises
 
 PANEL = [
@@ -86,7 +86,9 @@ def pandas_pairs(scores, generators, pairing, panel=PANEL) -> list[tuple]:
 )
 def test_pairs_equal_those_of_pandas(seed, pairing):
     scores, generators = table(seed)
-    rows = make_pairs(scores, generators, cast_votes(PANEL, pairing), unanimous, pairing)
+    rows = make_pairs(
+        scores, generators, apply_pairing_settings(PANEL, pairing), unanimous, pairing
+    )
     found = sorted((row["chosen_id"], row["rejected_id"]) for row in rows)
     assert found
     assert found == pandas_pairs(scores, generators, pairing)
@@ -116,7 +118,9 @@ def test_no_candidates_give_no_pairs():
 
 
 def test_votes_can_be_named():
-    votes = cast_votes(PANEL, Pairing(votes=["pesq"], margin={"pesq": 0.5}, max={"wer": 0.2}))
+    votes = apply_pairing_settings(
+        PANEL, Pairing(votes=["pesq"], margin={"pesq": 0.5}, max={"wer": 0.2})
+    )
     assert [vote.score for vote in votes if vote.votes] == ["pesq"]
     assert votes[3].margin == 0.5
     assert votes[2].ceiling == 0.2
@@ -125,12 +129,12 @@ def test_votes_can_be_named():
 @pytest.mark.parametrize("section", ["margin", "min", "max"])
 def test_unknown_score_in_the_rule(section):
     with raises(ConfigError, field=f"pairing.{section}.ovlr", value="ovlr", problem="unknown"):
-        cast_votes(PANEL, Pairing(**{section: {"ovlr": 1.0}}))
+        apply_pairing_settings(PANEL, Pairing(**{section: {"ovlr": 1.0}}))
 
 
 def test_panel_without_votes():
     with raises(ConfigError, field="pairing.votes", problem="empty"):
-        cast_votes(PANEL, Pairing(votes=[]))
+        apply_pairing_settings(PANEL, Pairing(votes=[]))
 
 
 @pytest.mark.parametrize("mixed", [False, True])

@@ -6,13 +6,13 @@ import pytest
 from gensr_pref.config.run_file import Pairing
 from gensr_pref.errors import ConfigError
 from gensr_pref.identity import clean_id, is_clean
-from gensr_pref.pairing.base import Ballot, Pairwise, Stop, Vote
+from gensr_pref.pairing.base import Ballot, NoPairReason, Pairwise, Vote
 from gensr_pref.pairing.columns import add_clean_targets, columns
 from gensr_pref.pairing.golden import golden
 from gensr_pref.pairing.pairs import make_pairs, pair_clips
 from gensr_pref.pairing.ranked import top_bottom, weighted
 from gensr_pref.pairing.unanimous import unanimous
-from gensr_pref.pairing.votes import cast_votes
+from gensr_pref.pairing.votes import apply_pairing_settings
 from tests.pairing.test_pairs import PANEL, table
 from tests.refusals import raises
 
@@ -95,7 +95,7 @@ def per_clip(scores, generators, votes, rule, pairing):
 def test_whole_tables_equal_clip_by_clip(seed, settings):
     scores, generators = table(seed)
     pairing = Pairing(**settings)
-    votes, rule = cast_votes(PANEL, pairing), RULES[pairing.rule]
+    votes, rule = apply_pairing_settings(PANEL, pairing), RULES[pairing.rule]
     rows = make_pairs(scores, generators, votes, rule, pairing)
     assert rows
     assert rows == per_clip(scores, generators, votes, rule, pairing)
@@ -105,7 +105,9 @@ def test_whole_tables_equal_clip_by_clip(seed, settings):
 def test_top_bottom_is_a_sort(seed):
     scores, generators = table(seed)
     pairing = Pairing(**TOP, across_generators=True)
-    rows = make_pairs(scores, generators, cast_votes(PANEL, pairing), top_bottom, pairing)
+    rows = make_pairs(
+        scores, generators, apply_pairing_settings(PANEL, pairing), top_bottom, pairing
+    )
     frame = scores.to_pandas()
     frame = frame[frame.candidate_id.isin(generators) & frame.ovrl.notna()]
     for row in rows:
@@ -118,7 +120,7 @@ def test_top_bottom_is_a_sort(seed):
 
 def test_clips_of_a_table_in_any_order():
     scores, generators = table(0)
-    votes = cast_votes(PANEL, Pairing())
+    votes = apply_pairing_settings(PANEL, Pairing())
     order = np.random.default_rng(0).permutation(scores.num_rows)
     plain = make_pairs(scores, generators, votes, unanimous, Pairing())
     mixed = make_pairs(scores.take(order), generators, votes, unanimous, Pairing())
@@ -128,7 +130,7 @@ def test_clips_of_a_table_in_any_order():
 def test_golden_pairs_the_clean_target_with_candidates_in_order():
     scores, generators = table(0, clips=3, candidates=2)
     pairing = Pairing(rule="golden", pairs_per_clip=2)
-    votes = cast_votes(PANEL, pairing)
+    votes = apply_pairing_settings(PANEL, pairing)
     rows = make_pairs(scores, generators, votes, golden, pairing, ["c0", "c2"])
     assert [row["clip_id"] for row in rows] == ["c0", "c0", "c2", "c2"]
     assert [row["chosen_id"] for row in rows[:2]] == [clean_id("c0")] * 2
@@ -138,7 +140,7 @@ def test_golden_pairs_the_clean_target_with_candidates_in_order():
     made = pair_clips(
         add_clean_targets(columns(scores, generators, votes), ["c0", "c2"]), golden, pairing
     )
-    assert made.stops == {Stop.NO_CLEAN: 1}
+    assert made.reasons == {NoPairReason.NO_CLEAN: 1}
 
 
 def test_a_user_pairwise_rule_is_callable_per_clip():
@@ -148,13 +150,13 @@ def test_a_user_pairwise_rule_is_callable_per_clip():
 
 NULL = float("nan")
 REASONS = [
-    (Stop.VETO, [[1, 2], [2, 1]], {}),
-    (Stop.TIE, [[2, 1], [1, 1]], {}),
-    (Stop.TIE, [[1, 1], [1, 1]], {}),
-    (Stop.MARGIN, [[2, 1.5], [1, 1]], {"margin": {"sim": 0.5}}),
-    (Stop.BOUND, [[2, 2], [1, 1]], {"min": {"sim": 3}}),
-    (Stop.NULL, [[2, NULL], [1, 1]], {}),
-    (Stop.ONE_CANDIDATE, [[2, 2]], {}),
+    (NoPairReason.VETO, [[1, 2], [2, 1]], {}),
+    (NoPairReason.TIE, [[2, 1], [1, 1]], {}),
+    (NoPairReason.TIE, [[1, 1], [1, 1]], {}),
+    (NoPairReason.MARGIN, [[2, 1.5], [1, 1]], {"margin": {"sim": 0.5}}),
+    (NoPairReason.BOUND, [[2, 2], [1, 1]], {"min": {"sim": 3}}),
+    (NoPairReason.NULL, [[2, NULL], [1, 1]], {}),
+    (NoPairReason.ONE_CANDIDATE, [[2, 2]], {}),
 ]
 
 
@@ -165,18 +167,18 @@ def test_every_clip_without_a_pair_has_its_reason(reason, values, settings):
 
 
 def test_the_nearest_miss_is_the_reason():
-    assert stops([[1, 2], [2, 1], [2, 1]], ["a"] * 3, Pairing()) == {Stop.TIE: 1}
+    assert stops([[1, 2], [2, 1], [2, 1]], ["a"] * 3, Pairing()) == {NoPairReason.TIE: 1}
 
 
 def test_candidates_of_different_generators():
-    assert stops([[2, 2], [1, 1]], ["a", "b"], Pairing()) == {Stop.GENERATORS: 1}
+    assert stops([[2, 2], [1, 1]], ["a", "b"], Pairing()) == {NoPairReason.GENERATORS: 1}
 
 
 def test_a_user_rule_that_gives_no_pair():
     def never(ballot, pairing):
         return []
 
-    assert stops([[2, 2], [1, 1]], ["a", "a"], Pairing(), never) == {Stop.RULE: 1}
+    assert stops([[2, 2], [1, 1]], ["a", "a"], Pairing(), never) == {NoPairReason.RULE: 1}
 
 
 def stops(values, labels, pairing, rule=unanimous):
@@ -189,8 +191,8 @@ def stops(values, labels, pairing, rule=unanimous):
     ]
     scores = pa.Table.from_pylist(rows)
     generators = {row["candidate_id"]: label for row, label in zip(rows, labels, strict=True)}
-    candidates = columns(scores, generators, cast_votes(panel, pairing))
-    return dict(pair_clips(candidates, rule, pairing).stops)
+    candidates = columns(scores, generators, apply_pairing_settings(panel, pairing))
+    return dict(pair_clips(candidates, rule, pairing).reasons)
 
 
 @pytest.mark.parametrize(
@@ -211,8 +213,8 @@ def stops(values, labels, pairing, rule=unanimous):
 )  # fmt: skip
 def test_settings_without_effect_are_refused(settings, field, value, problem):
     with raises(ConfigError, field=f"pairing.{field}", value=value, problem=problem):
-        cast_votes(PANEL, Pairing(**settings))
+        apply_pairing_settings(PANEL, Pairing(**settings))
 
 
 def test_a_user_rule_may_read_any_setting():
-    assert cast_votes(PANEL, Pairing(rule="mine:rule", extremes=3, gap=1.0))
+    assert apply_pairing_settings(PANEL, Pairing(rule="mine:rule", extremes=3, gap=1.0))

@@ -18,7 +18,7 @@ from gensr_pref.rundir.document import (
     read_published_document,
     write_document,
 )
-from gensr_pref.rundir.layout import read_shards
+from gensr_pref.rundir.shards import read_shards
 from tests.refusals import raises
 
 

@@ -17,7 +17,7 @@ from gensr_pref.errors import Fault, PartsError, RunMismatchError
 from gensr_pref.rundir import ledger, part_files, provenance
 from gensr_pref.rundir.document import RunDocument, read_document
 from gensr_pref.rundir.integrity import MADE_BEFORE_PAIRS, check
-from gensr_pref.rundir.layout import read_clip_ids
+from gensr_pref.rundir.shards import read_clip_ids
 from gensr_pref.storage.local_files import LocalFiles
 from tests.refusals import raises
 from tests.small_run import tables
@@ -281,7 +281,7 @@ def test_pairs_are_outdated_when_scores_are_made_again(out):
         table.schema.field("level"),
         table.column("roughness"),
     )
-    ledger.note_parts(out, {ledger.part_name(path): part_files.write_table(path, lower, before)})
+    ledger.record_parts(out, {ledger.part_name(path): part_files.write_table(path, lower, before)})
     assert faults(out) == {"pairs/part-00000.parquet": Fault.OUTDATED}
     assert check(out, SHARDED).digest("scores") != other
 

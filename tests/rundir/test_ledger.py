@@ -27,7 +27,9 @@ def recorded(tmp_path):
     run, paths = tmp_path / "run", []
     for shard in (0, 1):
         path, stamp = write_scores(run, shard)
-        ledger.note(run, "score", shard, (2.0, 8.0), {part_name(path): stamp}, machine=MACHINE)
+        ledger.record_stage(
+            run, "score", shard, (2.0, 8.0), {part_name(path): stamp}, machine=MACHINE
+        )
         paths.append(path)
     return run, paths
 
@@ -41,8 +43,8 @@ def test_the_times_of_a_stage_are_the_sums_over_its_shards(recorded):
 
 def test_repeated_work_counts_once_and_extended_work_is_added(recorded):
     run, _ = recorded
-    ledger.note(run, "score", 0, (3.0, 8.0))
-    ledger.note(run, "score", 1, (1.0, 4.0), {}, extends=True)
+    ledger.record_stage(run, "score", 0, (3.0, 8.0))
+    ledger.record_stage(run, "score", 1, (1.0, 4.0), {}, extends=True)
     assert ledger.stage_times(run)["score"]["seconds"] == 3.0 + 2.0 + 1.0
 
 
@@ -89,7 +91,7 @@ def test_the_parts_of_a_copy_are_read_once(recorded, tmp_path, monkeypatch):
 
 def test_a_part_that_was_recorded_without_rows_is_unexpected(tmp_path):
     path = part_files.part(tmp_path, "failures", 0, "score")
-    ledger.note_parts(tmp_path, {part_name(path): None})
+    ledger.record_parts(tmp_path, {part_name(path): None})
     stamps = Stamps(tmp_path)
     assert stamps.is_known(path)
     assert stamps.get(path) is None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from gensr_pref.aligning.recipe import Average, Dpo
 from gensr_pref.config import run_file
 from gensr_pref.config.messages import WrongTogether
+from gensr_pref.errors import ConfigError
 from gensr_pref.generators.tiny.analysis import HIGHEST_RATE, LOWEST_RATE
 
 
@@ -135,6 +136,10 @@ def load_recipe(path: Path, overrides: list[str]) -> Pretrain | Tokenize | Dpo |
         ConfigError: the file cannot be read, or a field is wrong; the message names it.
     """
     data = run_file.override(run_file.read_yaml(path), overrides)
-    known: dict[Any, type[Pretrain] | type[Tokenize] | type[Dpo] | type[Average]]
-    known = {"tokenize": Tokenize, "dpo": Dpo, "average": Average}
-    return run_file.parse(data, known.get(data.get("recipe"), Pretrain), path)
+    known: dict[str, type[Pretrain] | type[Tokenize] | type[Dpo] | type[Average]]
+    known = {"pretrain": Pretrain, "tokenize": Tokenize, "dpo": Dpo, "average": Average}
+    name = str(data.get("recipe", "pretrain"))
+    if name not in known:
+        error = ConfigError(f"no recipe {name!r}.", field="recipe", value=name, known=known)
+        raise ConfigError.join(path, [error])
+    return run_file.parse(data, known[name], path)

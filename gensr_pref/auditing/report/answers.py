@@ -17,6 +17,7 @@ from gensr_pref.auditing.report.answer import Answer, interval_of, undecided_tex
 from gensr_pref.auditing.report.format import join_words, percent
 from gensr_pref.corpus.leakage import list_leaks
 from gensr_pref.errors import quantity
+from gensr_pref.pairing.no_pairs import NOTICE, asks_for_pairs
 from gensr_pref.statistics.verdicts import (
     MIN_CLUSTERS_FOR_VERDICT,
     clusters_needed,
@@ -35,6 +36,10 @@ LEAK_NAMES = {"source": "recording"}  # the audit's names that a reader would no
 
 def answers(audit: Audit) -> list[Answer]:
     """Return the answers of the page's summary, in the order of the page."""
+    if not asks_for_pairs(audit["rule"]):
+        about_pairs = Answer("Which clips have no pair?", "good", f"All: {NOTICE}.")
+        about_candidates = [_votes(audit), _improvement(audit), _duplicates(audit), _leaks(audit)]
+        return [about_pairs, *filter(None, about_candidates)]
     summary = [
         _agreement(audit),
         _votes(audit),

@@ -19,6 +19,7 @@ from gensr_pref.auditing.report.charts import (
 )
 from gensr_pref.auditing.report.format import property_name
 from gensr_pref.auditing.report.svg import BAD, FAINT, INK, MAIN, SECOND, panels, svg
+from gensr_pref.pairing.no_pairs import asks_for_pairs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +68,7 @@ def _curves(audit: Audit) -> str:
 
 def _stops(audit: Audit) -> str:
     reasons = sorted(audit["without_pair"].items(), key=lambda item: -item[1])
-    if not reasons:
+    if not reasons or not asks_for_pairs(audit["rule"]):
         return ""
 
     def draw(axes: Axes) -> None:

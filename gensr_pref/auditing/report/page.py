@@ -13,7 +13,7 @@ from gensr_pref.auditing.report.answers import LEAK_NAMES, answers
 from gensr_pref.auditing.report.figures import figures
 from gensr_pref.auditing.report.format import format_significant, percent, property_label
 from gensr_pref.errors import quantity
-from gensr_pref.pairing.base import STOP_REASONS
+from gensr_pref.pairing.base import NO_PAIR_REASONS
 from gensr_pref.untrusted.text import escape_all, escape_invisible
 
 VERDICTS = {
@@ -96,7 +96,7 @@ def render_page(audit: Audit, exhibits: Sequence[Exhibit], notes: Sequence[str] 
         kinds=KINDS,
         verdicts=VERDICTS,
         notes=notes,
-        stop_reasons=STOP_REASONS,
+        stop_reasons=NO_PAIR_REASONS,
         leak_names=LEAK_NAMES,
     )
 

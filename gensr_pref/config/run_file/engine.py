@@ -23,7 +23,12 @@ class Engine(Model):
         None,
         description="ray: address of a running cluster, or auto to find it; null: this machine",
     )
-    retries: int = Field(2, ge=0, description="how often a shard is tried again if its worker died")
+    retries: int = Field(
+        2,
+        ge=0,
+        description="ray: how often a shard is tried again if its worker died; not if a single "
+        "metric ended it (see docs/building.md)",
+    )
     device: str = Field("cpu", description="torch device of the generators")
     generator_gpus: float | None = Field(
         None,

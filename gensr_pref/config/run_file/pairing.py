@@ -14,8 +14,8 @@ class Pairing(Model):
 
     rule: str = Field(
         "unanimous",
-        description="unanimous, top_bottom, weighted, golden, or a function of your own as "
-        "module:function",
+        description="unanimous, top_bottom, weighted, golden, none (no pairs: only candidates and "
+        "scores), or a function of your own as module:function",
     )
     pairs_per_clip: int = Field(1, ge=1, description="largest number of pairs of one clip")
     votes: list[str] | None = Field(None, description="scores that vote; null: as the panel says")

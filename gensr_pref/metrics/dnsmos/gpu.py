@@ -29,7 +29,7 @@ from gensr_pref.metrics.dnsmos.networks import (
     Layer,
     Network,
 )
-from gensr_pref.metrics.precision import full_precision
+from gensr_pref.process import full_precision
 
 BATCH = 8  # windows; the widest layer of one is 74 MB
 
@@ -52,7 +52,7 @@ class TorchNetworks:
         Args:
             windows: [144160] each, of any number of clips; one batch at a time is in memory.
         """
-        with full_precision():
+        with full_precision(), torch.inference_mode():
             scores = [self._batch(batch) for batch in _batches(windows)]
         return np.concatenate(scores)
 

@@ -1,4 +1,4 @@
-"""Tests that the same build restores a run's records: its layout, ledger and run.yaml."""
+"""Tests that the same build restores a run's records: its shards, ledger and run.yaml."""
 
 import json
 import shutil
@@ -100,7 +100,7 @@ def test_run_yaml_of_another_run_is_replaced(base, built, out, twin):
 
 @pytest.mark.parametrize("name", ["timings.jsonl", "shards.jsonl", "run.yaml"])
 def test_records_of_another_run_with_failures_are_replaced(base, tmp_path, name):
-    """Parts of failures are noted anew like the rest: no build leaves what readers refuse."""
+    """Parts of failures are recorded again like the rest: no build leaves what readers refuse."""
     outs = tmp_path / "one", tmp_path / "other"
     for out, seed in zip(outs, (0, 1), strict=True):
         overrides = [

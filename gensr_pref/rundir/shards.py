@@ -1,4 +1,4 @@
-"""The layout of a run directory: which clips each shard holds, and what they were made from.
+"""The shards of a run directory: which clips each holds, and what they were made from.
 
 ``shards.jsonl`` has one line per shard: the ids of its clips; for each clip its split and a digest
 of its recording's content, text, speaker and language; and a digest of all this.
@@ -14,7 +14,7 @@ from typing import Any
 from gensr_pref.identity import digest
 from gensr_pref.rundir import part_files
 
-LAYOUT = "shards.jsonl"  # of a run directory
+SHARDS_FILE = "shards.jsonl"  # of a run directory
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Shard:
 
 def read_shards(out: Path) -> list[Shard]:
     """Return the shards of a run directory; none if they are unknown or a line was edited."""
-    lines = part_files.read_json_lines(out / LAYOUT)
+    lines = part_files.read_json_lines(out / SHARDS_FILE)
     try:
         shards = [_parse_shard(line) for line in lines]
         numbers = [line["shard"] for line in lines]
@@ -53,7 +53,7 @@ def read_shards(out: Path) -> list[Shard]:
 
 
 def write_shards(out: Path, shards: Sequence[Shard]) -> None:
-    """Write the layout of a run directory."""
+    """Write ``shards.jsonl``."""
     lines = [
         {
             "shard": number,
@@ -64,7 +64,7 @@ def write_shards(out: Path, shards: Sequence[Shard]) -> None:
         }
         for number, shard in enumerate(shards)
     ]
-    part_files.write_json_lines(out / LAYOUT, lines)
+    part_files.write_json_lines(out / SHARDS_FILE, lines)
 
 
 def read_clip_ids(out: Path) -> list[list[str]]:
