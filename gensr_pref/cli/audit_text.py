@@ -101,7 +101,7 @@ def _agreement(audit: Mapping[str, Any]) -> str:
         for row in audit["agreement"]
     ]
     if not rows:
-        return "Only one score votes, so there is no agreement to measure."
+        return "Fewer than two scores vote, so there is no agreement to measure."
     return format_table(rows)
 
 

@@ -44,6 +44,7 @@ def text(report: Status) -> str:
     """Return how far a build is, as labelled lines."""
     from gensr_pref.auditing.format import format_share
     from gensr_pref.building.progress_bar import duration
+    from gensr_pref.pairing.no_pairs import NOTICE
 
     rows = [("state", _state(report))]
     for stage, progress in report["stages"].items():
@@ -53,9 +54,10 @@ def text(report: Status) -> str:
             line += f", busy {progress['utilisation']:.0%} of the time"
             line += f", {progress['audio_hours_per_hour']:g} h of audio/h"
         rows.append((stage, line))
-    clips = quantity(report["pairs_of_clips"], "clip")
-    rows.append(("pairs", f"{report['pairs']}, of {clips} scored since the last start"))
-    rows.append(("yield", format_share(report["yield"])))
+    if NOTICE not in report["notices"]:
+        clips = quantity(report["pairs_of_clips"], "clip")
+        rows.append(("pairs", f"{report['pairs']}, of {clips} scored since the last start"))
+        rows.append(("yield", format_share(report["yield"])))
     if report["seconds_left"] is not None and report["state"] == "running":
         rows.append(("time left", duration(report["seconds_left"])))
     rows.append(("left out", format_reasons(report["failures"]) or "nothing"))

@@ -165,7 +165,7 @@ def _require_pair_rule(run: Path, document: RunDocument) -> None:
     if not asks_for_pairs(document.pairing["rule"]):
         command = command_line("gensr-pref", "pair", run)
         raise InputError(
-            f"has no pairs to export: {NOTICE}. Choose another: {command} rule=unanimous",
+            f"has no pairs to export: {NOTICE}. Make some: {command} rule=unanimous",
             path=run,
             value="pairs",
             problem=Problem.EMPTY,

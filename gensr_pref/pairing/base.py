@@ -113,7 +113,7 @@ class Pair:
 
 
 class PairRule(Protocol):
-    """A function of the ballot of one clip that returns its pairs."""
+    """Function of the ballot of one clip that returns its pairs, or `Pairwise`."""
 
     def __call__(self, ballot: Ballot, pairing: Pairing) -> list[Pair]:
         """Return the pairs of a clip, the best first, at most ``pairing.pairs_per_clip``."""

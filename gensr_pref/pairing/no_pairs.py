@@ -8,7 +8,7 @@ from gensr_pref.config.run_file import Pairing
 from gensr_pref.pairing.base import CODE, Ballot, NoPairReason, Pairwise, Verdicts, may_be_paired
 
 _NAMES = ("none", "gensr_pref.pairing.no_pairs:none", "gensr_pref.pairing.unpaired:unpaired")
-NOTICE = "no pairs were asked for: the pair rule is none"
+NOTICE = "pairing.rule is none, so no pairs were asked for"
 
 
 def asks_for_pairs(rule: str) -> bool:

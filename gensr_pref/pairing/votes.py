@@ -65,12 +65,12 @@ def drop_ignored(panel: Sequence[Vote], pairing: Pairing, explicit: Collection[s
             that section): `apply_pairing_settings` refuses them if they would have no effect.
     """
     defaults = Pairing()
-    idle = {
+    ignored = {
         setting: getattr(defaults, setting)
         for setting in _IGNORED_SETTINGS.get(pairing.rule, ())
         if not any(name.split(".")[0] == setting for name in explicit)
     }
-    reduced = pairing.model_copy(update=idle)
+    reduced = pairing.model_copy(update=ignored)
     voting = {vote.score for vote in panel if _has_vote(vote, reduced)}
     effective = {
         section: {

@@ -5,7 +5,7 @@ import pytest
 
 from gensr_pref.config.run_file import Pairing
 from gensr_pref.pairing.base import Ballot, Pair, Vote, margins, spread
-from gensr_pref.pairing.unanimous import unanimous
+from gensr_pref.pairing.unanimous import compare_on_vote, unanimous
 
 NAN = float("nan")
 
@@ -153,3 +153,11 @@ def test_spread_is_within_groups():
     expected_first = np.sqrt((1 + 4) / 2)  # variances 1 and 4
     expected_second = np.sqrt((0 + 1) / 2)
     assert spread(scores, groups) == pytest.approx([expected_first, expected_second])
+
+
+@pytest.mark.parametrize(("ties", "preventing"), [(False, [0, 1, 2, 3, 4]), (True, [0])])
+def test_a_vote_is_won_beyond_the_margin_and_prevents_a_pair_unless_won_or_tied(ties, preventing):
+    outcome = compare_on_vote(np.array([-0.75, -0.5, 0.0, 0.25, 0.5, 0.75]), 0.5, ties)
+    assert np.flatnonzero(outcome.won).tolist() == [5]
+    assert np.flatnonzero(outcome.lost).tolist() == [0]
+    assert np.flatnonzero(outcome.prevents).tolist() == preventing

@@ -37,7 +37,7 @@ LEAK_NAMES = {"source": "recording"}  # the audit's names that a reader would no
 def answers(audit: Audit) -> list[Answer]:
     """Return the answers of the page's summary, in the order of the page."""
     if not asks_for_pairs(audit["rule"]):
-        about_pairs = Answer("Which clips have no pair?", "good", f"All: {NOTICE}.")
+        about_pairs = Answer("Which clips have no pair?", "good", f"None has one: {NOTICE}.")
         about_candidates = [_votes(audit), _improvement(audit), _duplicates(audit), _leaks(audit)]
         return [about_pairs, *filter(None, about_candidates)]
     summary = [
