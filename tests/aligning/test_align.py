@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 
 import numpy as np
@@ -171,24 +172,22 @@ def test_the_best_held_out_accuracy_is_kept(run, tmp_path, monkeypatch) -> None:
         return {"accuracy": next(accuracies)}
 
     monkeypatch.setattr(align_module, "evaluate_held_out", looked)
-    result = align(
-        recipe("fm", run, "steps=20", "evaluate_every=1", "early_stop=2"), tmp_path, base=run
-    )
+    words = ("steps=20", "batch=2", "draws=2", "evaluate_every=1", "early_stop=2")
+    result = align(recipe("fm", run, *words), tmp_path, base=run)
     assert result["steps"] == 4
     assert result["best_step"] == 2
     kept = from_pretrained(tmp_path).policy.state_dict()
     for name, value in weights[1].items():
         assert torch.equal(kept[name], value)
-    again = align(
-        recipe("fm", run, "steps=20", "evaluate_every=1", "early_stop=2"), tmp_path, base=run
-    )
+    again = align(recipe("fm", run, *words), tmp_path, base=run)
     assert (again["steps"], again["best_step"]) == (4, 2)
 
 
 @every_paradigm
 def test_checkpoints_are_averaged(paradigm, run, tmp_path) -> None:
+    words = ("steps=1", "batch=2", f"cache={run.parent / 'cache'}")
     for seed in (0, 1):
-        align(recipe(paradigm, run, "steps=1", f"seed={seed}"), tmp_path / str(seed), base=run)
+        align(recipe(paradigm, run, *words, f"seed={seed}"), tmp_path / str(seed), base=run)
     made = run_file.parse(
         {"generator": {"use": f"{paradigm}-tiny"}, "checkpoints": ["0", "1"]}, Average, "test"
     )
@@ -197,7 +196,7 @@ def test_checkpoints_are_averaged(paradigm, run, tmp_path) -> None:
     for name, value in parts[2].items():
         torch.testing.assert_close(value, (parts[0][name] + parts[1][name]) / 2)
     other = {"fm": "ar", "ar": "mgm", "mgm": "fm"}[paradigm]
-    align(recipe(other, run, "steps=1"), tmp_path / "other", base=run)
+    shutil.copytree(SHIPPED / f"{other}-tiny", tmp_path / "other")
     mixed = made.model_copy(update={"checkpoints": ["0", "other"]})
     value = {"fm": "autoregressive", "ar": "masked", "mgm": "flow"}[paradigm]
     facts = {"value": value, "path": "other/config.json", "problem": "conflict"}
