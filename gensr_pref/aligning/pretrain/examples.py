@@ -211,7 +211,7 @@ class Examples:
         return cls(recipe, sources.voices, settings, library)
 
     def make(self, number: int) -> Example:
-        """Return an example by its number; a draw that cannot be degraded is drawn again."""
+        """Make the example of a number; a draw that cannot be degraded is drawn again."""
         rate = self.recipe.sample_rate
         for attempt in range(100):
             rng = rng_for(self.recipe.seed, "example", number, attempt)
