@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gensr_pref.aligning.train import align
+    from gensr_pref.aligning.align import align
     from gensr_pref.apply.evaluate import evaluate
     from gensr_pref.apply.restore import restore
     from gensr_pref.apply.score import score
@@ -74,7 +74,7 @@ _MODULES = {
     "Score": "metrics.base",
     "Sound": "audio",
     "Unusable": "errors",
-    "align": "aligning.train",
+    "align": "aligning.align",
     "audit": "auditing.run_audit",
     "build": "building.build",
     "evaluate": "apply.evaluate",

@@ -6,6 +6,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -63,6 +64,20 @@ def own_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
     for name, module in list(sys.modules.items()):
         if (getattr(module, "__file__", None) or "").startswith(f"{tmp_path}/"):
             del sys.modules[name]
+
+
+@pytest.fixture
+def unrendered_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw the figures of audits and cards but do not render them, which takes most of the time.
+
+    For tests of something else that happen to write them.
+    """
+    from matplotlib.figure import Figure
+
+    def save(figure: Figure, file: IO[Any], format: str, **_: Any) -> None:
+        file.write("<svg></svg>" if format == "svg" else b"png")
+
+    monkeypatch.setattr(Figure, "savefig", save)
 
 
 class DroppedSignal:

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-TESTS = ("tests/aligning/test_dpo.py", "tests/aligning/test_train.py", "tests/generators",
+TESTS = ("tests/aligning/test_dpo.py", "tests/aligning/test_align.py", "tests/generators",
          "tests/metrics", "tests/corpus/test_degrade.py", "tests/test_examples.py")  # fmt: skip
 
 

@@ -95,7 +95,7 @@ def test_a_metric_of_ones_own_makes_pairs(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_a_generator_of_ones_own_gets_better_on_clips_it_has_not_seen(tmp_path):
-    pytest.importorskip("gensr_pref.aligning.train")
+    pytest.importorskip("gensr_pref.aligning.align")
     example("own_generator").main(tmp_path)
     found = json.loads((tmp_path / "evaluation" / "evaluation.json").read_text())
     for score in ("si_sdr", "stoi"):  # the second chose no pair
@@ -105,7 +105,7 @@ def test_a_generator_of_ones_own_gets_better_on_clips_it_has_not_seen(tmp_path):
 
 @pytest.mark.slow
 def test_building_training_and_evaluating_in_one_file(tmp_path, capsys):
-    pytest.importorskip("gensr_pref.aligning.train")
+    pytest.importorskip("gensr_pref.aligning.align")
     example("build_and_train").main(tmp_path)
     found = json.loads((tmp_path / "evaluation" / "evaluation.json").read_text())
     assert found["policies"]["dpo"]["scores"]["pesq_wb"]["difference"] is not None

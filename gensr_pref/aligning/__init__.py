@@ -2,10 +2,10 @@
 
 Tests:
     ``recipe`` in tests/aligning/test_docs.py
-    ``batches``, ``checkpoints``, ``likelihood_gain``, ``step`` in tests/aligning/test_dpo.py
-    ``training`` in tests/aligning/test_dpo.py
+    ``batches``, ``checkpoints``, ``utility``, ``step`` in tests/aligning/test_dpo.py
+    ``alignment_run`` in tests/aligning/test_dpo.py
     ``average``, ``token_compatibility`` in tests/aligning/test_models.py
-    ``exported_pairs``, ``feature_cache``, ``pairs``, ``setup`` in tests/aligning/test_run_pairs.py
-    ``log``, ``objectives`` in tests/aligning/test_train.py
+    ``exported_pairs``, ``feature_cache``, ``pairs``, ``inputs`` in tests/aligning/test_run_pairs.py
+    ``log``, ``objectives`` in tests/aligning/test_align.py
     ``file_digests``, ``resume`` in tests/aligning/test_training_folder.py
 """

@@ -35,7 +35,7 @@ def average_checkpoints(recipe: Average, base: Path, out: Path) -> Alignable:
         made_from = {
             f"checkpoints.{number}": content.digest for number, (_, content) in enumerate(models)
         }
-        claim = Claim.of(recipe, (), made_from)
+        claim = Claim.from_recipe(recipe, (), made_from)
         require_same_claim(out, claim)
         generators = [generator for generator, _ in models]
         mean = _mean_weights(generators)
@@ -52,7 +52,7 @@ def _load(recipe: Average, base: Path, number: int) -> tuple[Alignable, ModelCon
 
 
 def _mean_weights(generators: Sequence[Alignable]) -> dict[str, Tensor]:
-    """The mean of the policies' weights; models that differ in anything else are refused."""
+    """Return the mean of the policies' weights; refuse models that differ in anything else."""
     first = generators[0]
     states = [generator.policy.state_dict() for generator in generators]
     for number, generator in enumerate(generators):
@@ -82,7 +82,7 @@ def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:
 
 
 def _mean(values: list[Tensor]) -> Tensor:
-    """The mean in float64; a counter or mask is not averaged, but taken from the first."""
+    """Return the mean in float64; of a counter or mask, the first value."""
     if not values[0].is_floating_point():
         return values[0]
     return torch.stack([value.double() for value in values]).mean(0).to(values[0].dtype)

@@ -109,7 +109,7 @@ class Batching:
             batches += np.split(block, len(block) // size)
         return [batches[k] for k in rng.permutation(len(batches))]
 
-    def of(self, pairs: Array, epoch: int) -> PairBatch:
+    def make_batch(self, pairs: Array, epoch: int) -> PairBatch:
         """Return the batch of these pairs in a pass."""
         drawing = self._drawing(epoch)
         items = [self._item(int(number), drawing) for number in pairs]
@@ -174,7 +174,7 @@ class Batching:
         drawing: DrawSettings,
         randomness: torch.Generator,
     ) -> list[Tensor] | None:
-        """The K noises or masks of a pair; opposite draws have opposite noise."""
+        """Return the K noises or masks of a pair; opposite draws have opposite noise."""
         draws: list[Tensor] = []
         opposite = drawing.antithetic and self.generator.paradigm == "fm"
         for index, time in enumerate(t):
@@ -188,7 +188,7 @@ class Batching:
         return draws
 
     def _draw(self, items: Sequence[_Item], sides: int) -> Tensor | None:
-        """The draws of all rows [N, ...]; the sides of a pair have the same."""
+        """Return the draws of all rows [N, ...]; both sides of a pair share their draws."""
         draws = [item.draws for item in items]
         if draws[0] is None:
             return None

@@ -7,8 +7,8 @@ from typing import Any, TypedDict, cast
 
 from torch import Tensor
 
+from gensr_pref.aligning.alignment_run import AlignmentRun, BestWeights
 from gensr_pref.aligning.resume import read_state, write_state
-from gensr_pref.aligning.training import AlignmentRun, BestWeights
 
 
 class AlignmentState(TypedDict):
@@ -40,7 +40,7 @@ def save_state(alignment: AlignmentRun, out: Path) -> None:
     if not alignment.accelerator.is_main_process:
         return
     state: AlignmentState = {
-        "policy": alignment.subject.generator.policy.state_dict(),
+        "policy": alignment.inputs.generator.policy.state_dict(),
         "averaged": alignment.averaged,
         "optimiser": alignment.optimiser.state_dict(),
         "step": alignment.step,
@@ -62,7 +62,7 @@ def resume_state(alignment: AlignmentRun, out: Path) -> None:
     if loaded is None:
         return
     state = cast(AlignmentState, loaded)
-    alignment.subject.generator.policy.load_state_dict(state["policy"])
+    alignment.inputs.generator.policy.load_state_dict(state["policy"])
     alignment.optimiser.load_state_dict(state["optimiser"])
     alignment.averaged, alignment.step = state["averaged"], state["step"]
     alignment.best, alignment.since_best = state["best"], state["since_best"]
@@ -73,9 +73,9 @@ def save_checkpoint(alignment: AlignmentRun, out: Path) -> None:
     """Write the best weights, else the averaged, else the last, by the generator's `save`."""
     if not alignment.accelerator.is_main_process:
         return
-    policy = alignment.subject.generator.policy
+    policy = alignment.inputs.generator.policy
     if alignment.best is not None:
         policy.load_state_dict(alignment.best["weights"])
     elif alignment.averaged is not None:
         policy.load_state_dict(alignment.averaged)
-    alignment.subject.generator.save(out)
+    alignment.inputs.generator.save(out)

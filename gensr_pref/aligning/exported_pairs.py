@@ -54,15 +54,15 @@ class PairsOfExport:
 
     @property
     def content(self) -> dict[str, str]:
-        """Return a digest of the files, which hold the pairs and everything that they refer to."""
+        """Digest of the files, which hold the pairs and everything that they refer to."""
         paths = [file for files in self._files.values() for file in files]
-        contents = self._digests.of_all(paths)
+        contents = self._digests.get_all(paths)
         named = [[path.name, content] for path, content in zip(paths, contents, strict=True)]
         return {"pairs": digest(named)}
 
     @property
     def uses(self) -> dict[str, str]:
-        """Return the model behind each label, if the export has its ``run.yaml``."""
+        """The model behind each label, if the export has its ``run.yaml``."""
         return _uses(self._root)
 
     def clips(self) -> Iterator[PairedClip]:
@@ -78,7 +78,7 @@ class PairsOfExport:
                 yield from ({**row, "split": split} for row in batch.to_pylist())
 
     def _with_sound(self, file: Path) -> list[str]:
-        """The sides whose audio is read: both, or chosen if it may be the clean clip."""
+        """Return the sides whose audio is read: both, or chosen if it may be the clean clip."""
         if self._with_audio:
             return ["chosen", "rejected"]
         generators = part_files.read(file, ["chosen_generator"]).column("chosen_generator")
@@ -130,19 +130,19 @@ class PairsOfHub:
 
     @property
     def content(self) -> dict[str, str]:
-        """Return a digest of the dataset at its commit; for a folder, of its files."""
+        """Digest of the dataset at its commit; for a folder, of its files."""
         if self._commit is not None:
             return {"pairs": digest(self._name, self._config, self._commit)}
         folder = Path(self._name)
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         names = [path.relative_to(folder).as_posix() for path in paths]
-        contents = self._digests.of_all(paths)
+        contents = self._digests.get_all(paths)
         named = [list(pair) for pair in zip(names, contents, strict=True)]
         return {"pairs": digest(self._config, named)}
 
     @property
     def uses(self) -> dict[str, str]:
-        """Return the model behind each label, if the dataset is a folder with ``run.yaml``."""
+        """The model behind each label, if the dataset is a folder with ``run.yaml``."""
         return _uses(Path(self._name)) if self._commit is None else {}
 
     def clips(self) -> Iterator[PairedClip]:
@@ -160,7 +160,7 @@ class PairsOfHub:
 
 
 def _commit(name: str, revision: str | None) -> str:
-    """The commit that a revision of a dataset on the Hub points to.
+    """Return the commit that a revision of a dataset on the Hub points to.
 
     Raises:
         InputError: there is no such dataset or revision, or the Hub cannot be reached.

@@ -63,7 +63,7 @@ class PreparedPairs:
     x: Array
     targets: Array
 
-    def of(self, split: str) -> Array:
+    def indices_in(self, split: str) -> Array:
         """Return the indices of the pairs of a split."""
         return np.flatnonzero(self.split == split)
 
@@ -176,7 +176,7 @@ def _write(folder: Path, source: PairTable, hear: Hear, target: Target, clean: b
 
 
 def _sides(clip: PairedClip, clean: bool) -> list[Side]:
-    """The distinct sides of a clip's pairs, and the clean target if `clean` is set."""
+    """Return the distinct sides of a clip's pairs, and the clean target if `clean` is set."""
     sides = {side.name: side for pair in clip.pairs for side in (pair.chosen, pair.rejected)}
     if clean:
         sides[CLEAN] = Side(CLEAN, CLEAN, "", None, None, None)
@@ -192,7 +192,7 @@ def _append(file: BinaryIO, index: list[tuple[int, int]], rows: Array) -> tuple[
 
 
 def _read(folder: Path) -> PreparedPairs | None:
-    """The pairs in a folder; None if its digests show that it is damaged."""
+    """Return the pairs in a folder; None if its digests show that it is damaged."""
     try:
         facts = documents.parse_json((folder / "forms.json").read_text(encoding="utf-8"))
         if facts.pop("digest") != digest(facts):

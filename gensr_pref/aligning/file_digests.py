@@ -34,7 +34,7 @@ class FileDigests:
         self._known: dict[str, tuple[_Status, str]] = _read(self._path)
         self._changed = False
 
-    def of(self, path: Path) -> str:
+    def get(self, path: Path) -> str:
         """Return 32 hexadecimal digits of a file's content.
 
         Raises:
@@ -55,9 +55,9 @@ class FileDigests:
             self._changed = True
         return content
 
-    def of_all(self, paths: Iterable[Path]) -> list[str]:
+    def get_all(self, paths: Iterable[Path]) -> list[str]:
         """Return the digests of several files, in order, and write them to `digests.json`."""
-        digests = [self.of(path) for path in paths]
+        digests = [self.get(path) for path in paths]
         self.keep()
         return digests
 
@@ -78,7 +78,7 @@ def _status(path: Path) -> _Status:
 
 
 def _read(path: Path) -> dict[str, tuple[_Status, str]]:
-    """The remembered digests; none if the file is damaged."""
+    """Return the remembered digests; none if the file is damaged."""
     try:
         remembered = documents.parse_json(path.read_text(encoding="utf-8"))
         return {

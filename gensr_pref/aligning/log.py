@@ -12,8 +12,8 @@ from typing import TypedDict
 import numpy as np
 from tqdm import tqdm
 
+from gensr_pref.aligning.alignment_run import AlignmentRun
 from gensr_pref.aligning.step import scheduled_learning_rate
-from gensr_pref.aligning.training import AlignmentRun
 from gensr_pref.rundir import part_files
 from gensr_pref.storage.jsonl import replace_non_finite
 
@@ -95,7 +95,7 @@ class AlignmentLog:
         if alignment.recipe.early_stop is None:
             return
         if alignment.best is None or means["accuracy"] > alignment.best["accuracy"]:
-            weights = alignment.averaged or alignment.subject.generator.policy.state_dict()
+            weights = alignment.averaged or alignment.inputs.generator.policy.state_dict()
             alignment.best = {
                 "step": alignment.step,
                 "accuracy": means["accuracy"],

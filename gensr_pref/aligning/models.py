@@ -21,6 +21,7 @@ from gensr_pref.identity import digest, file_digest, rng_for
 
 REQUIRED_MEMBERS = ("paradigm", "hear", "encode", "save")
 UTILITY_MEMBER = {"ar": "log_likelihood", "mgm": "log_likelihood", "fm": "error"}
+FORMER_MEMBERS = {"encoded": "encode_input"}  # optional methods that were renamed
 PROBE_SECONDS = 1.0
 
 
@@ -47,7 +48,7 @@ class ModelContent:
 
     @property
     def digest(self) -> str:
-        """Return 32 hexadecimal digits."""
+        """Digest of the content, 32 hexadecimal digits."""
         return digest(asdict(self))
 
 
@@ -74,7 +75,7 @@ def make_model(use: ModelUse, base: Path, field: str) -> Alignable:
     """Return the generator of a recipe, with all members that alignment needs.
 
     Raises:
-        ConfigError: the generator lacks a member.
+        ConfigError: the generator lacks a member, or has a method under its former name.
     """
     generator = plugins.create("generator", use.use, use.options, f"{field}.options", base)
     paradigm = getattr(generator, "paradigm", None)
@@ -99,6 +100,15 @@ def make_model(use: ModelUse, base: Path, field: str) -> Alignable:
             value=use.use,
             problem=Problem.UNSUPPORTED,
         )
+    for former, current in FORMER_MEMBERS.items():
+        if callable(getattr(generator, former, None)) and not hasattr(generator, current):
+            raise ConfigError(
+                f"{use.use!r} cannot be aligned: its method `{former}` is now called "
+                f"`{current}`. Rename it. See docs/alignment.md",
+                field=f"{field}.use",
+                value=former,
+                problem=Problem.UNSUPPORTED,
+            )
     aligned: Alignable = generator
     return aligned
 
@@ -175,7 +185,7 @@ def require_one_space(ours: Alignable, other: Alignable, field: str) -> None:
 
 
 def _probe(rate: int) -> tuple[Any, Any]:
-    """Two waves [T] of noise, the second with an envelope like that of syllables."""
+    """Return two waves [T] of noise, the second with an envelope like that of syllables."""
     rng = rng_for(0, "probe")
     noisy, other = rng.normal(0, 0.1, (2, int(PROBE_SECONDS * rate))).astype(np.float32)
     envelope = np.sin(np.arange(len(noisy)) * (8 * np.pi / len(noisy))) ** 2
@@ -183,7 +193,7 @@ def _probe(rate: int) -> tuple[Any, Any]:
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Return True for arrays that are equal up to the rounding of float16."""
+    """Return whether two arrays are equal up to the rounding of float16."""
     x, y = (np.asarray(value.cpu() if isinstance(value, Tensor) else value) for value in (a, b))
     return x.shape == y.shape and np.allclose(
         x.astype(np.float64), y.astype(np.float64), rtol=1e-3, atol=1e-3
@@ -191,7 +201,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def _version(kind: type) -> str:
-    """The version of a class's package; empty if no installed package has it."""
+    """Return the version of a class's package; empty if no installed package has it."""
     package = kind.__module__.partition(".")[0]
     try:
         return f"{package} {metadata.version(package)}"

@@ -50,7 +50,7 @@ class Side:
     audio: dict[str, Any] | None
 
     def sound(self) -> Sound:
-        """Return its audio.
+        """Return the audio of this side.
 
         Raises:
             InputError: the audio is not in the table.
@@ -93,12 +93,12 @@ class PairTable(Protocol):
 
     @property
     def content(self) -> dict[str, str]:
-        """Return current digests of the pairs and of the tables that they refer to, by name."""
+        """Current digests of the pairs and of the tables that they refer to, by name."""
         ...
 
     @property
     def uses(self) -> dict[str, str]:
-        """Return the model (`use` of a run file) behind each label, if known."""
+        """The model (`use` of a run file) behind each label, if known."""
         ...
 
     def clips(self) -> Iterator[PairedClip]:
@@ -120,7 +120,7 @@ class UnchangedPairs:
 
     @property
     def uses(self) -> dict[str, str]:
-        """Return the model behind each label of the source."""
+        """The model behind each label of the source."""
         return self.source.uses
 
     def clips(self) -> Iterator[PairedClip]:
@@ -179,7 +179,7 @@ def _side(row: dict[str, Any], role: str) -> Side:
 
 
 def _clean(row: dict[str, Any]) -> Sound | None:
-    """The clean clip: the column ``clean``, or the chosen side of a golden pair."""
+    """Return the clean clip: the column ``clean``, or the chosen side of a golden pair."""
     value = row.get("clean")
     if value is None and row["chosen_generator"] == CLEAN:
         value = row.get("chosen")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gensr_pref.aligning.batches import DrawSettings, PairBatch
 from gensr_pref.aligning.feature_cache import Array
-from gensr_pref.aligning.likelihood_gain import Utility
+from gensr_pref.aligning.utility import Utility
 from gensr_pref.identity import digest
 
 
@@ -60,7 +60,7 @@ class ReferenceValues:
         self._folder, self._made_from, self._pairs = folder, made_from, pairs
         self._passes: dict[str, Any] = {}
 
-    def of(self, batch: PairBatch, name: str, reference: Utility) -> Tensor:
+    def get(self, batch: PairBatch, name: str, reference: Utility) -> Tensor:
         """Return log p_ref or -e_ref of chosen and rejected: [2, K, P].
 
         Args:
@@ -102,7 +102,7 @@ def _is_table(path: Path, pairs: int, kind: np.dtype[Any]) -> bool:
 
 
 def _make_file(path: Path, pairs: int, kind: np.dtype[Any]) -> None:
-    """Make a file without values: the stored checksum of its zeros is wrong."""
+    """Make a file of zeros whose checksums are wrong, so that none counts as computed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".part-{os.getpid()}")
     with part.open("wb") as file:
@@ -118,7 +118,7 @@ def _make_file(path: Path, pairs: int, kind: np.dtype[Any]) -> None:
 
 
 def _records(values: Tensor, kind: np.dtype[Any]) -> Array:
-    """Values [2, K, P] as rows of the file [P]."""
+    """Return values [2, K, P] as rows of the file [P]."""
     by_pair = np.ascontiguousarray(values.permute(2, 0, 1).cpu().numpy())
     rows = np.zeros(len(by_pair), kind)
     rows["values"] = by_pair
@@ -128,7 +128,7 @@ def _records(values: Tensor, kind: np.dtype[Any]) -> Array:
 
 @torch.no_grad()
 def _compute(batch: PairBatch, reference: Utility) -> Tensor:
-    """Compute values [2, K, P]; the clean target needs none."""
+    """Compute the reference's values [2, K, P] of chosen and rejected, not of the clean target."""
     rows = batch.rows
     needed = 2 * batch.draws * len(batch.pairs)
     computed: Tensor = reference(

@@ -52,14 +52,14 @@ class PairsOfRun:
 
     @property
     def content(self) -> dict[str, str]:
-        """Return current digests of the pairs and of the tables that they refer to."""
+        """Current digests of the pairs and of the tables that they refer to."""
         contents = integrity.check(self._path)
         tables: dict[str, str] = {table: contents.digest(table) for table in _TABLES}
         return {"pairs": digest(self._pairs.to_pydict()), **tables}
 
     @property
     def uses(self) -> dict[str, str]:
-        """Return the model behind each label of the run."""
+        """The model behind each label of the run."""
         return generator_uses(self._contents.document)
 
     def clips(self) -> Iterator[PairedClip]:
@@ -75,13 +75,13 @@ class PairsOfRun:
 
 
 def _generators(pairs: pa.Table) -> list[pa.Array]:
-    """The generators' labels of both sides, from their candidate ids."""
+    """Return the generators' labels of both sides, from their candidate ids."""
     ids = (column(pairs, f"{side}_id") for side in PAIR_ROLES)
     return [pa.array([split_candidate_id(name)[1] for name in names], pa.string()) for names in ids]
 
 
 def _count(pairs: pa.Table) -> dict[str, int]:
-    """The number of pairs of each generator, and of each two generators."""
+    """Return the number of pairs of each generator, and of each two generators."""
     labels = zip(*(side.to_pylist() for side in _generators(pairs)), strict=True)
     counts = Counter(
         chosen if chosen == rejected else f"{chosen} over {rejected}" for chosen, rejected in labels

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from gensr_pref.aligning import objectives
+from gensr_pref.aligning.alignment_run import AlignmentRun
 from gensr_pref.aligning.batches import PairBatch
 from gensr_pref.aligning.feature_cache import Array
-from gensr_pref.aligning.likelihood_gain import token_counts
 from gensr_pref.aligning.recipe import BETA, REDUCTION, Dpo
-from gensr_pref.aligning.training import AlignmentRun
+from gensr_pref.aligning.utility import token_counts
 from gensr_pref.identity import seed_for
 
 HELD_OUT_PASS = -1  # pass number of held-out pairs, whose draws are always the same
@@ -33,7 +33,7 @@ def alignment_step(alignment: AlignmentRun, pairs: Array, epoch: int) -> dict[st
     for part in np.array_split(pairs, recipe.accumulate):
         own = part[accelerator.process_index :: accelerator.num_processes]
         with accelerator.accumulate(alignment.policy):
-            batch = alignment.batching.of(own, epoch)
+            batch = alignment.batching.make_batch(own, epoch)
             losses = pair_losses(alignment, batch, f"pass-{epoch:03d}")
             accelerator.backward(losses["loss"].mean())
             if accelerator.sync_gradients:
@@ -69,7 +69,7 @@ def pair_losses(alignment: AlignmentRun, batch: PairBatch, name: str) -> dict[st
         gain = torch.zeros_like(u)
         preference = objectives.sft(u[0])
     else:
-        reference = alignment.values.of(batch, name, alignment.reference)
+        reference = alignment.values.get(batch, name, alignment.reference)
         gain = u[:2] - (reference / divisor[:2]).mean(1)
         preference = _preference(recipe, gain, beta)
     values = {"loss": preference, "preference": preference}
@@ -108,7 +108,7 @@ def _update_average(alignment: AlignmentRun) -> None:
     """Update the moving average of the weights in place, with a lower decay at first."""
     decay = min(alignment.recipe.ema, alignment.step / (alignment.step + 10))
     assert alignment.averaged is not None
-    for name, value in alignment.subject.generator.policy.state_dict().items():
+    for name, value in alignment.inputs.generator.policy.state_dict().items():
         mean = alignment.averaged[name]
         if mean.is_floating_point():
             mean.lerp_(value, 1 - decay)
@@ -121,7 +121,7 @@ def evaluate_held_out(alignment: AlignmentRun) -> dict[str, float]:
     total: dict[str, float] = defaultdict(float)
     for start in range(0, len(alignment.held_out), alignment.size):
         pairs = alignment.held_out[start : start + alignment.size]
-        values = pair_losses(alignment, batching.of(pairs, HELD_OUT_PASS), "held-out")
+        values = pair_losses(alignment, batching.make_batch(pairs, HELD_OUT_PASS), "held-out")
         for name, value in values.items():
             total[name] += float(value.sum()) / len(alignment.held_out)
     return dict(total)

@@ -43,7 +43,7 @@ class Claim:
     defaults: Mapping[str, Any]
 
     @classmethod
-    def of(
+    def from_recipe(
         cls, recipe: run_file.Model, changeable: Collection[str], made_from: Mapping[str, str]
     ) -> Claim:
         """Return the claim of a recipe.
@@ -62,7 +62,7 @@ class Claim:
 
     @property
     def digest(self) -> str:
-        """Return the digest of settings and content."""
+        """Digest of settings and content."""
         return digest(dict(self.settings), dict(self.made_from))
 
 

@@ -42,7 +42,7 @@ class FfmpegStream:
     addressable: bool = False
 
     def blocks(self, content: AudioBytes, start: int) -> tuple[int, Iterator[Wave]]:
-        """See `Stream.blocks`; decodes from the first frame on, because seeking is inexact."""
+        """Decode from the first frame on, because seeking is inexact; see `Stream.blocks`."""
         return 0, _mix_down(_decode(content, self.demuxer), self.channels)
 
 

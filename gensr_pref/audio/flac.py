@@ -40,7 +40,7 @@ class FlacStream:
     addressable: bool = True
 
     def blocks(self, content: AudioBytes, start: int) -> tuple[int, Iterator[Wave]]:
-        """See `Stream.blocks`."""
+        """Decode from a frame on; see `Stream.blocks`."""
         from gensr_pref.audio.decoding import decode_blocks
 
         return start, decode_blocks(self.file(content), seek=start)

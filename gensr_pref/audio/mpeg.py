@@ -57,7 +57,7 @@ class MpegStream:
         return self.run.frame.channels
 
     def blocks(self, content: AudioBytes, start: int) -> tuple[int, Iterator[Wave]]:
-        """See `Stream.blocks`."""
+        """Decode from a frame on; see `Stream.blocks`."""
         samples = self.run.frame.samples
         wanted = max(0, (start + self.skip) // samples - _OVERLAP)
         return max(0, wanted * samples - self.skip), self._from(content, wanted)
@@ -142,7 +142,7 @@ def _file(
 
 
 def _mute_frames(content: AudioBytes, run: FrameRun, first: int, last: int) -> list[bytes]:
-    """Return frames [first, last), silenced, with their data for the frames after them.
+    """Return frames [first, last), silenced; they keep the data that later frames refer to.
 
     Each states that its own data begin as far back as possible, because libmpg123 keeps from one
     frame to the next only the bytes that the next frame refers to.

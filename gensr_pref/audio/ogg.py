@@ -64,7 +64,7 @@ class OggStream:
     addressable: bool
 
     def blocks(self, content: AudioBytes, start: int) -> tuple[int, Iterator[Wave]]:
-        """See `Stream.blocks`; decodes Opus from its first frame, as later sound depends on it."""
+        """Decode from a frame on, Opus from its first; see `Stream.blocks`."""
         from gensr_pref.audio.decoding import decode_blocks
 
         first = max(0, start - _VORBIS_LEAD) if self.addressable else 0

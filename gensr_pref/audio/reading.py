@@ -1,4 +1,4 @@
-"""The one reader: rate, true length and samples of a recording.
+"""The one reader of recordings: rate, true length and samples.
 
 A segment of a recording has the same samples as the same segment of the whole decoded recording, at
 any start and length, in every format. A file that contains less than it declares, or other data, is

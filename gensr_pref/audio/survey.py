@@ -44,7 +44,7 @@ class PlainStream:
     data: Data | None = None
 
     def blocks(self, content: AudioBytes, start: int) -> tuple[int, Iterator[Wave]]:
-        """See `Stream.blocks`."""
+        """Decode from a frame on; see `Stream.blocks`."""
         from gensr_pref.audio.decoding import decode_blocks
 
         first = start if self.addressable else 0

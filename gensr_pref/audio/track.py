@@ -35,7 +35,7 @@ class Stream(Protocol):
 
     @property
     def addressable(self) -> bool:
-        """True if decoding can begin at any frame without extra cost."""
+        """Whether decoding can begin at any frame without extra cost."""
         ...
 
     def blocks(self, content: AudioBytes, start: int) -> tuple[int, Iterator[Wave]]:
@@ -91,7 +91,7 @@ class Track:
 
     @property
     def addressable(self) -> bool:
-        """True if decoding can begin at any frame without extra cost."""
+        """Whether decoding can begin at any frame without extra cost."""
         return all(stream.addressable for stream in self.streams)
 
     def blocks(self, content: AudioBytes, start: int) -> tuple[int, Iterator[Wave]]:

@@ -31,7 +31,7 @@ class GeneratorRequest:
 
     Attributes:
         label: generator label of the candidates.
-        generator: a loaded `Generator` or `NamedGenerator`.
+        generator: a loaded `Generator` or `LookupGenerator`.
         revision: revision of its weights, as the run records it.
         candidates: number of candidates per clip.
         limit_seconds: time limit per clip; None = no limit.

@@ -1,7 +1,7 @@
 """The command line: one module per command, which parses, calls one function and prints.
 
 Tests:
-    ``train`` in tests/aligning/test_train.py
+    ``train`` in tests/aligning/test_align.py
     ``evaluate`` in tests/apply/test_evaluate.py
     ``plan`` in tests/apply/test_pilot.py
     ``restore`` in tests/apply/test_restore.py

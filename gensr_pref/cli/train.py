@@ -52,7 +52,7 @@ def _run_recipe(recipe: Any, base: Path, out: Path) -> tuple[Mapping[str, object
         result = {"checkpoint": str(out), "steps": recipe.steps}
         return result, _in_run_file(f"{recipe.model.paradigm}-tiny", out)
     if isinstance(recipe, Dpo):
-        from gensr_pref.aligning.train import align
+        from gensr_pref.aligning.align import align
 
         result = {"checkpoint": str(out), **align(recipe, out, base=base)}
         return result, _in_run_file(recipe.generator.use, out)

@@ -1,4 +1,4 @@
-"""Candidates and noisy inputs of a run with their scores, part by part."""
+"""The candidates and noisy inputs of a run with their scores, part by part."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def candidate_rows(run: Path, scores: Sequence[str], audio: bool = False) -> Ite
 
 
 def _with_audio(run: Path, part: str, columns: list[str]) -> Iterator[pa.Table]:
-    """The noisy inputs of a part, then its candidates, a few at a time."""
+    """Yield the noisy inputs of a part, then its candidates, a few at a time."""
     for batch in part_files.batches(run / "clips" / part, ["clip_id", "noisy"], CLIPS_AT_ONCE):
         ids = pa.array([noisy_id(clip) for clip in column(batch, "clip_id")])
         yield pa.table({"candidate_id": ids, "audio": batch.column("noisy")})
@@ -53,7 +53,7 @@ def _with_audio(run: Path, part: str, columns: list[str]) -> Iterator[pa.Table]:
 
 
 def _join(scores: PartScores, clips: pa.Table, facts: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Rows of scores with the columns of `schema`, from the clips and the candidates' facts."""
+    """Return scores with the columns of `schema`, from the clips and the candidates' facts."""
     table = scores.table
     ids, of_clip = (
         table.column("candidate_id"),

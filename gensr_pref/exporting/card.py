@@ -103,7 +103,7 @@ def card_metadata(facts: CardFacts) -> CardMetadata:
 
 
 def _licence_name(facts: CardFacts) -> str:
-    """The names of licences that the Hub does not know, as one name."""
+    """Return the names of licences that the Hub does not know, as one name."""
     other = [part for part in facts.parts if hub_licences([part]) == ["other"]]
     names = dict.fromkeys(part.licence for part in other)
     plain = re.sub(r"[^a-z0-9.+-]+", "-", "-and-".join(names).lower()).strip("-")
@@ -117,7 +117,7 @@ def _tags(facts: CardFacts) -> list[str]:
 
 
 def _size(rows: int) -> str:
-    """The Hub's name of a size category."""
+    """Return the Hub's name of a size category."""
     above = sum(rows >= 1000 * 10**power for power in range(len(_SIZES)))
     if above == 0:
         return f"n<{_SIZES[0]}"

@@ -107,7 +107,7 @@ def write_dataset(
 
 
 def _pairs(run: Path, scores: Sequence[str], schema: pa.Schema) -> Iterator[pa.Table]:
-    """The pairs with the columns of a schema and ``split``."""
+    """Yield the pairs with the columns of a schema and ``split``."""
     schema = schema.append(_SPLIT)
     for table in pairs(run, schema.names, scores):
         yield pa.table(table.columns, schema=schema)
@@ -125,7 +125,7 @@ def _write_candidates(
 
 
 def _anonymise(rows: Iterator[pa.Table], names: Pseudonyms | None, out: Path) -> Iterator[pa.Table]:
-    """Rows with pseudonyms, in the order of the pseudonyms: the run's order reveals the names."""
+    """Return rows with pseudonyms, in their order: the run's order reveals the names."""
     return rows if names is None else sort_by_pseudonym(map(names.table, rows), out)
 
 
@@ -153,7 +153,7 @@ def _write_parquet(
 
 
 def _read_ahead(rows: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The same tables; the next one is read while one is written."""
+    """Yield the same tables, and read the next one while one is written."""
     with ThreadPoolExecutor(1) as reader:
         following = reader.submit(next, rows, None)
         while (table := following.result()) is not None:

@@ -147,7 +147,7 @@ def export(
     full = full_audit(contents)
     names = None if publishing.anonymise is None else open_pseudonyms(publishing.anonymise, secret)
     source = _Source(run, document, full, names)
-    local = LocalNames.of_machine(out) if is_remote(run) else LocalNames.of_machine(run, out)
+    local = LocalNames.from_machine(out) if is_remote(run) else LocalNames.from_machine(run, out)
     try:
         with replace_folder(out) as unfinished:
             facts = _write_export(source, unfinished, options, publishing)
@@ -183,7 +183,7 @@ class _Source:
 
 
 def _write_failure(out: Path, error: BaseException) -> StorageError:
-    """The error for a failed write; unlike a build, a failed export leaves nothing behind."""
+    """Return the error for a failed write; unlike a build, a failed export leaves nothing."""
     cause = error.__cause__ if isinstance(error, UnwrittenError) else error
     why = getattr(cause, "strerror", None) or cause
     return StorageError(

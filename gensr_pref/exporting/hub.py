@@ -296,7 +296,7 @@ def _require_expected(target: HubTarget, private: bool) -> None:
 
 
 def _local_files(folder: Path) -> dict[str, Path]:
-    """The files of a folder by their path in the repository."""
+    """Return the files of a folder by their path in the repository."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path for path in paths}
 
@@ -324,9 +324,10 @@ def _require_answer(target: HubTarget) -> None:
 
 
 def _remote_files(target: HubTarget) -> tuple[dict[str, RepoFile], str | None]:
-    """The repository's files by path, and their branch: main if the target's does not exist yet.
+    """Return the repository's files by path, and their branch.
 
-    There are no files if the repository does not exist yet.
+    The branch is main if the target's does not exist yet. There are no files if the repository
+    does not exist yet.
     """
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
@@ -349,7 +350,7 @@ def _list_files(repository: str, revision: str | None) -> dict[str, RepoFile]:
 
 
 def _compare(path: Path, name: str, remote: dict[str, RepoFile]) -> Change:
-    """What an upload does with a local file."""
+    """Compare a local file with the repository's; return what an upload does with it."""
     size = path.stat().st_size
     existing = remote.get(name)
     if existing is None:
@@ -359,7 +360,7 @@ def _compare(path: Path, name: str, remote: dict[str, RepoFile]) -> Change:
 
 
 def _is_same(path: Path, existing: RepoFile) -> bool:
-    """Compare a file with the Hub's digest: SHA-256 of a large file, else git's."""
+    """Return whether a file has the Hub's digest: SHA-256 of a large file, else git's."""
     if existing.lfs is not None:
         return catalogue.sha256_of(path) == str(existing.lfs.sha256)
     digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)

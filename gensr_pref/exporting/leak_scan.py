@@ -94,7 +94,7 @@ class LocalNames:
     secrets: tuple[str, ...] = ()
 
     @classmethod
-    def of_machine(cls, *folders: Path) -> LocalNames:
+    def from_machine(cls, *folders: Path) -> LocalNames:
         """Return the names of this machine; home and working folder are added to `folders`."""
         paths = {str(path.resolve()) for path in (*folders, home(), Path.cwd())}
         host = socket.gethostname().partition(".")[0]
@@ -172,7 +172,7 @@ def _leaks_in_text(
 def _search(
     pattern: re.Pattern[str], text: str, allowed: Sequence[str], folders: bool
 ) -> str | None:
-    """The first match that must not be published, as it stands in the text.
+    """Return the first match that must not be published, as it stands in the text.
 
     Args:
         folders: whether a match that begins inside an allowed text is judged by its rest: if
@@ -207,7 +207,7 @@ def _exists(path: str) -> bool:
 
 
 def _is_below_root(text: str) -> bool:
-    """Recognise a path of this machine that lacks its first slash."""
+    """Return whether a text is a path of this machine that lacks its first slash."""
     if "/" not in text or len(text) > 1024 or any(c in text for c in '\n"{}<>:') or text[0] in "/.":
         return False
     folder = text.rpartition("/")[0]
@@ -215,7 +215,7 @@ def _is_below_root(text: str) -> bool:
 
 
 def _parquet_texts(path: Path) -> Iterator[LocatedText]:
-    """Every string of a Parquet file, and its metadata."""
+    """Yield every string of a Parquet file, and of its metadata."""
     schema = pq.read_schema(path)
     for key, value in (schema.metadata or {}).items():
         for text in _strings(_parse(value.decode("utf-8", "replace"))):
@@ -231,7 +231,7 @@ def _parquet_texts(path: Path) -> Iterator[LocatedText]:
 
 
 def _string_leaves(name: str, kind: pa.DataType) -> Iterator[str]:
-    """Columns of a Parquet file that contain text; audio is left out."""
+    """Yield the columns of a Parquet file that contain text; audio is left out."""
     if pa.types.is_string(kind):
         yield name
     elif pa.types.is_struct(kind):
@@ -242,7 +242,7 @@ def _string_leaves(name: str, kind: pa.DataType) -> Iterator[str]:
 
 
 def _distinct(column: pa.Array) -> Iterator[tuple[str, int]]:
-    """Each text of a column once, with its first row."""
+    """Yield each text of a column once, with its first row."""
     distinct: set[str] = set()
     for row, value in enumerate(column.to_pylist()):
         for text in _strings(value):
@@ -263,7 +263,7 @@ def _file_texts(path: Path) -> Iterator[LocatedText]:
 
 
 def _parse(text: str) -> Any:
-    """The data in a JSON text; any other text as it is."""
+    """Return the data in a JSON text; any other text as it is."""
     if text[:1] in "[{":
         try:
             return documents.parse_json(text)
@@ -273,7 +273,7 @@ def _parse(text: str) -> Any:
 
 
 def _strings(value: Any) -> Iterator[str]:
-    """All texts in nested data, including keys."""
+    """Yield all texts in nested data, including keys."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):

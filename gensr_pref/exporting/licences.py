@@ -44,12 +44,12 @@ class LicensedPart:
 
     @property
     def is_non_commercial(self) -> bool:
-        """The licence forbids commercial use."""
+        """Whether the licence forbids commercial use."""
         return _NON_COMMERCIAL.search(f"{self.licence} {self.notice}") is not None
 
     @property
     def is_restricted(self) -> bool:
-        """The licence forbids commercial use, or the notice mentions it."""
+        """Whether the licence forbids commercial use, or the notice mentions it."""
         return self.is_non_commercial or _COMMERCIAL.search(self.notice) is not None
 
 
@@ -79,7 +79,7 @@ def licensed_parts(run: RunDocument) -> list[LicensedPart]:
 
 
 def _recorded_licence(licences: Mapping[str, Any], label: str) -> str:
-    """A generator's licence as the build recorded it; ``-`` stands for none."""
+    """Return a generator's licence as the build recorded it; ``-`` stands for none."""
     if label not in licences:
         return UNRECORDED
     licence = licences[label]

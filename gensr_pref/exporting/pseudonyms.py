@@ -41,7 +41,7 @@ class Pseudonyms:
     how: Anonymisation
     secret: bytes
 
-    def of(self, kind: str, name: str) -> str:
+    def pseudonym(self, kind: str, name: str) -> str:
         """Return the pseudonym of a name: ``kind-`` and 16 hexadecimal digits."""
         hashed = hashlib.blake2b(
             name.encode(), digest_size=8, key=self.secret, person=kind.encode()
@@ -50,7 +50,7 @@ class Pseudonyms:
 
     def speaker(self, name: str) -> str | None:
         """Return a speaker's pseudonym; None if names are dropped."""
-        return self.of("speaker", name) if self.how == "hash" else None
+        return self.pseudonym("speaker", name) if self.how == "hash" else None
 
     def table(self, table: pa.Table) -> pa.Table:
         """Return rows of an export without names.
@@ -80,13 +80,13 @@ class Pseudonyms:
 
     def _id(self, name: str) -> str:
         clip, slash, rest = name.partition("/")
-        return f"{self.of('clip', clip)}{slash}{rest}"
+        return f"{self.pseudonym('clip', clip)}{slash}{rest}"
 
     def _source(self, text: str) -> str | None:
         if self.how == "drop":
             return None
         source = parse_source(text)
-        return json.dumps({**source, "source_id": self.of("source", source["source_id"])})
+        return json.dumps({**source, "source_id": self.pseudonym("source", source["source_id"])})
 
 
 def open_pseudonyms(how: Anonymisation, secret: Path) -> Pseudonyms:

@@ -149,7 +149,7 @@ def redact_summary(
 
 
 def _without_paths(node: Any) -> Any:
-    """Nested data with every absolute path cut to its last part, outside names and credits."""
+    """Return nested data with absolute paths cut to their last part, outside names and credits."""
     if isinstance(node, dict):
         return {
             key: value if key in _AS_GIVEN else _without_paths(value) for key, value in node.items()

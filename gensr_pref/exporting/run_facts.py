@@ -68,7 +68,7 @@ def full_audit(contents: Contents) -> Audit:
 
 
 def _last_change(run: Path) -> int:
-    """Time when pairs or listeners' answers were last written, in ns since 1970."""
+    """Return when pairs or listeners' answers were last written, in ns since 1970."""
     listening = run / "listening"
     folders = [listening, *(listening / name for name in part_files.list_json_files(listening))]
     entries = [*part_files.stat_parts(run, "pairs").values()]
@@ -93,7 +93,7 @@ def read_summary(run: Path) -> Summary:
 
 
 def _read_object(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file of the run; None if it is missing or damaged."""
+    """Return the object in a JSON file of the run; None if it is missing or damaged."""
     try:
         content = documents.parse_json(part_files.read_text(path))
     except (OSError, ValueError):
@@ -146,7 +146,7 @@ def clip_languages(run: Path) -> list[str]:
 
 
 def _language_code_or_none(written: str) -> str | None:
-    """The code of a language; None for other text, which runs of earlier versions may hold."""
+    """Return a language's code; None for other text, which runs of earlier versions may hold."""
     try:
         return language_code(written)
     except ValueError:

@@ -55,7 +55,7 @@ def write_wav_jsonl(out: Path, tables: Iterator[pa.Table]) -> list[Split]:
 
 
 def _json_row(out: Path, row: dict[str, Any], schema: pa.Schema) -> dict[str, object]:
-    """A row with paths for sounds, and without latents, which JSON cannot hold."""
+    """Return a row with paths for sounds, which are written, and without latents."""
     ids = {"prompt": noisy_id(row["clip_id"]), "clean": clean_id(row["clip_id"])}
     plain: dict[str, object] = {}
     for name, value in row.items():
@@ -68,7 +68,7 @@ def _json_row(out: Path, row: dict[str, Any], schema: pa.Schema) -> dict[str, ob
 
 
 def _write_wav(out: Path, sound_id: str, flac: bytes) -> str:
-    """The path of a sound's file, relative to `out`; the samples are those of the FLAC bytes."""
+    """Write the samples of FLAC bytes as a WAV file; return its path, relative to `out`."""
     clip, generator, index = split_candidate_id(sound_id)
     path = out / SOUNDS / clip / f"{generator}-{index}.wav"
     if not path.exists():
@@ -79,7 +79,7 @@ def _write_wav(out: Path, sound_id: str, flac: bytes) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """The same value with null for numbers that JSON cannot hold."""
+    """Return a value with None for the numbers that JSON cannot hold."""
     if isinstance(value, dict):
         return {key: _finite(inside) for key, inside in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value

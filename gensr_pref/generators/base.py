@@ -1,9 +1,9 @@
 """Protocol of a generator: noisy clips and seeds in, restored candidates out.
 
-A generator is a class with the members of `Generator`, or of `NamedGenerator` if it must know which
-clip it restores. A run file names it by its entry point in the group ``gensr_pref.generators``, or
-as ``module:Class``. docs/generators.md and examples/own_generator.py show complete ones;
-`gensr_pref.generators.tiny.fm_tiny` is one of this package.
+A generator is a class with the members of `Generator`, or of `LookupGenerator` if it must know
+which clip it restores. A run file names it by its entry point in the group
+``gensr_pref.generators``, or as ``module:Class``. docs/generators.md and examples/own_generator.py
+show complete ones; `gensr_pref.generators.tiny.fm_tiny` is one of this package.
 
 **Imports.** A generator of your own may import anything and needs only `Candidate` from here
 (``from gensr_pref import Candidate``). A generator inside this package imports only from the floors
@@ -115,7 +115,7 @@ class Generator(Protocol):
         ...
 
 
-class NamedGenerator(Protocol):
+class LookupGenerator(Protocol):
     """Generator that must know which clip it restores; it needs no `sample`.
 
     Attributes:

@@ -128,7 +128,7 @@ class Folder:
     def candidates_of(
         self, clip: Origin, noisy: Sound, seeds: Sequence[int]
     ) -> list[Candidate | Exception]:
-        """Return the clip's segment of each of its files; see `generators.base.NamedGenerator`."""
+        """Return the clip's segment of each of its files; see `generators.base.LookupGenerator`."""
         candidates: list[Candidate | Exception] = []
         for index in range(len(seeds)):
             try:

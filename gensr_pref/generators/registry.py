@@ -95,7 +95,7 @@ def _check_generator(generator: Any, field: str) -> None:
 
 
 def check_clips(generator: Any, clips: Sequence[Origin], candidates: int) -> None:
-    """Call `check` of a `NamedGenerator`, if it has one.
+    """Call `check` of a `LookupGenerator`, if it has one.
 
     Raises:
         InputError: the generator cannot restore these clips.

@@ -1,4 +1,4 @@
-"""Running a program with a time limit; no process that it started outlives the call."""
+"""Runs a program with a time limit; no process that it started outlives the call."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ class Metric(Protocol):
         ...
 
 
-class Student(Protocol):
+class LearnsTexts(Protocol):
     """Metric that improves if it knows the texts of the whole corpus in advance."""
 
     def study(self, texts: Sequence[str]) -> None:
@@ -195,7 +195,7 @@ class Student(Protocol):
         ...
 
 
-class Commenting(Protocol):
+class HasRemarks(Protocol):
     """Metric that reports limits of its scores, once it is made and has studied the texts."""
 
     def remarks(self) -> Sequence[str]:
@@ -203,7 +203,7 @@ class Commenting(Protocol):
         ...
 
 
-def each(
+def score_each(
     candidates: Sequence[Sound], measure: Callable[[Sound], Mapping[str, float | str | Exception]]
 ) -> list[Answer]:
     """Measure candidates one by one; an exception becomes the entry of the one that raised it."""

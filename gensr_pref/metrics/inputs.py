@@ -41,7 +41,7 @@ class ResampledClip:
     def at(self, rate: int | None) -> ClipAtRate:
         """Return the clip at a rate in Hz; None leaves each sound at its own rate."""
         if rate not in self._at:
-            self._at[rate] = ClipAtRate.of(self._clip, rate)
+            self._at[rate] = ClipAtRate.from_clip(self._clip, rate)
         return self._at[rate]
 
     @cached_property
@@ -82,7 +82,7 @@ class ClipAtRate:
     noisy: SoundOrFault | None
 
     @classmethod
-    def of(cls, clip: RawClip, rate: int | None) -> ClipAtRate:
+    def from_clip(cls, clip: RawClip, rate: int | None) -> ClipAtRate:
         """Resample a clip and check every resampled sound."""
         return cls(
             clip,

@@ -143,7 +143,7 @@ class Panel:
 
     @property
     def studies(self) -> bool:
-        """True if any metric learns from the transcripts of the corpus."""
+        """Whether any metric learns from the transcripts of the corpus."""
         return any(hasattr(member.metric, "study") for member in self.members)
 
     def load(self, device: str = "cpu") -> None:

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gensr_pref.audio import Sound, Wave
-from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Score, each
+from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Score, score_each
 from gensr_pref.metrics.clean_reference import candidate_signal, clean_signal
 
 # A copy of the clean clip would have an infinite ratio. Samples are float32, so that a residual
@@ -59,7 +59,7 @@ class SiSdr:
             Unusable: NO_CLEAN.
         """
         clean = clean_signal(clip)
-        return each(clip.candidates, lambda candidate: {"si_sdr": _measure(clean, candidate)})
+        return score_each(clip.candidates, lambda candidate: {"si_sdr": _measure(clean, candidate)})
 
 
 def _measure(clean: Wave, candidate: Sound) -> float:

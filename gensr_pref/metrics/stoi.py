@@ -206,7 +206,7 @@ def _correlations(clean: Array, candidates: Sequence[Array]) -> list[dict[str, f
     totals = np.zeros((len(candidates), 2))
     for start in range(0, count, SEGMENTS_PER_BLOCK):
         block = slice(start, min(start + SEGMENTS_PER_BLOCK, count) + SEGMENT - 1)
-        reference = _CleanSegments.of(clean[block])
+        reference = _CleanSegments.from_envelopes(clean[block])
         for total, envelopes in zip(totals, candidates, strict=True):
             total += reference.compare(_segments(envelopes[block]))
     return [
@@ -233,7 +233,7 @@ class _CleanSegments:
     whitened: Array
 
     @classmethod
-    def of(cls, envelopes: Array) -> _CleanSegments:
+    def from_envelopes(cls, envelopes: Array) -> _CleanSegments:
         segments = _segments(envelopes)
         unit = _unit(segments, axis=2)
         return cls(_norm(segments, 2), segments * CLIP, unit, _unit(unit, axis=1))

@@ -26,6 +26,7 @@ _FIRST_WITH_DIGEST = 2  # schema version
 _RELABELLED = 2  # schema version from which splits may change
 _NOT_SHAPING = ("fingerprint", "corpus", "pairing", "licences")  # facts of the provenance
 _VOTING = {"votes", "vote"}  # fields of a score that shape pairs only
+_MALFORMED = (ValueError, TypeError, KeyError, AttributeError)  # of a file that no build wrote
 
 Section = dict[str, Any]  # a section of the run file, as it was written
 
@@ -285,14 +286,24 @@ def _read(out: Path) -> tuple[RunDocument | None, bool]:
     """
     try:
         text = part_files.read_text(out / RUN)
-        data = documents.parse_yaml(text)
-        _refuse_later(out, data)
-        document = RunDocument.model_validate(data)
-        document.identity()  # fails if the file lacks what a run directory's has
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        document = _validate(out, documents.parse_yaml(text))
+    except (OSError, *_MALFORMED):
         return None, False
     has_digest = document.version >= _FIRST_WITH_DIGEST or text.startswith(_FIRST_LINE)
     return document, not (_is_as_written(text) if has_digest else _agrees(document))
+
+
+def _validate(out: Path, data: Any) -> RunDocument:
+    """Return the parsed content of ``run.yaml`` as a document.
+
+    Raises:
+        RunMismatchError: the file was written by a later version of this package.
+        ValueError, TypeError, KeyError, AttributeError: the file was not written by a build.
+    """
+    _refuse_later(out, data)
+    document = RunDocument.model_validate(data)
+    document.identity()  # fails if the file lacks what a run directory's has
+    return document
 
 
 def _refuse_later(out: Path, data: Any) -> None:

@@ -8,11 +8,11 @@ import pytest
 import torch
 import yaml
 
+from gensr_pref.aligning.align import align
+from gensr_pref.aligning.alignment_run import start_alignment
 from gensr_pref.aligning.pretrain import recipe as recipes
 from gensr_pref.aligning.recipe import Average, Dpo, Objective, PairSettings
 from gensr_pref.aligning.step import pair_losses
-from gensr_pref.aligning.train import align
-from gensr_pref.aligning.training import start_alignment
 from gensr_pref.building.build import build
 from gensr_pref.config import run_file
 from tests.aligning.conftest import DATA, furnish
@@ -50,7 +50,9 @@ def test_the_example_generator_is_aligned(mine) -> None:
     }
     made = run_file.parse(data, Dpo, "docs")
     alignment = start_alignment(made, mine, mine / "probe")
-    first = pair_losses(alignment, alignment.batching.of(alignment.training[:8], 0), "first")
+    first = pair_losses(
+        alignment, alignment.batching.make_batch(alignment.training[:8], 0), "first"
+    )
     # Beta is 10, u no more than 10 and to 1e-6 of itself in float32.
     assert first["preference"].tolist() == pytest.approx([np.log(2)] * 8, abs=1e-4)
     result = align(made, mine / "out", base=mine)
@@ -61,8 +63,8 @@ def test_the_example_generator_is_aligned(mine) -> None:
         Dpo,
         "docs",
     )
-    loaded = start_alignment(again, mine, mine / "again").subject.generator.policy
-    before = alignment.subject.generator.policy
+    loaded = start_alignment(again, mine, mine / "again").inputs.generator.policy
+    before = alignment.inputs.generator.policy
     apart = [
         not torch.equal(a, b) for a, b in zip(loaded.parameters(), before.parameters(), strict=True)
     ]

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from gensr_pref.aligning import train
+from gensr_pref.aligning import align as align_module
+from gensr_pref.aligning.align import align
+from gensr_pref.aligning.alignment_run import held_out_clips, start_alignment
 from gensr_pref.aligning.batches import Batching, stratified_times
 from gensr_pref.aligning.recipe import Dpo
 from gensr_pref.aligning.step import alignment_step, evaluate_held_out, pair_losses
-from gensr_pref.aligning.train import align
-from gensr_pref.aligning.training import held_out_clips, start_alignment
 from gensr_pref.config import run_file
 from gensr_pref.generators.tiny.flow import Flow
 from gensr_pref.generators.tiny.masked import Masked
@@ -49,15 +49,15 @@ def moved(alignment, seed: int = 0) -> None:
     """Let the policy differ from the reference."""
     randomness = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for weights in alignment.subject.generator.policy.parameters():
+        for weights in alignment.inputs.generator.policy.parameters():
             weights.add_(0.02 * weights.std() * torch.randn(weights.shape, generator=randomness))
 
 
 class Float64Batching(Batching):
     """Batches whose features, targets, times and noise are in float64."""
 
-    def of(self, pairs, epoch):
-        batch = super().of(pairs, epoch)
+    def make_batch(self, pairs, epoch):
+        batch = super().make_batch(pairs, epoch)
         drawn = {name: getattr(batch.rows, name) for name in ("x", "target", "t", "draw")}
         doubled = {
             name: value.double()
@@ -81,7 +81,7 @@ def in_float64(alignment) -> None:
 
 
 def gradient(alignment, batch) -> torch.Tensor:
-    policy = alignment.subject.generator.policy
+    policy = alignment.inputs.generator.policy
     policy.zero_grad()
     pair_losses(alignment, batch, "test")["loss"].mean().backward()
     return torch.cat([
@@ -93,7 +93,9 @@ def gradient(alignment, batch) -> torch.Tensor:
 def test_a_policy_equal_to_the_reference_has_the_loss_ln_2(paradigm, run, tmp_path) -> None:
     alignment = begun(paradigm, run, tmp_path)
     in_float64(alignment)
-    found = pair_losses(alignment, alignment.batching.of(alignment.training[:4], 0), "first")
+    found = pair_losses(
+        alignment, alignment.batching.make_batch(alignment.training[:4], 0), "first"
+    )
     assert found["preference"].tolist() == pytest.approx([LN_2] * 4, abs=1e-9)
     assert found["margin"].abs().max() < 1e-8
     assert ((found["accuracy"] == 0.5) == (found["margin"] == 0)).all()
@@ -105,15 +107,15 @@ def test_padding_and_batch_mates_change_nothing(paradigm, draws, run, tmp_path) 
     alignment = begun(paradigm, run, tmp_path, f"draws={draws}")
     moved(alignment)
     in_float64(alignment)
-    batching, frames = alignment.batching, alignment.subject.data.x_at[:, 1]
-    pairs = alignment.training[np.argsort(frames[alignment.subject.data.clip[alignment.training]])]
+    batching, frames = alignment.batching, alignment.inputs.data.x_at[:, 1]
+    pairs = alignment.training[np.argsort(frames[alignment.inputs.data.clip[alignment.training]])]
     chosen = pairs[[0, 1, -2, -1]]
-    assert frames[alignment.subject.data.clip[chosen]].std() > 0
+    assert frames[alignment.inputs.data.clip[chosen]].std() > 0
     with torch.no_grad():
-        together = batching.of(chosen, 0)
+        together = batching.make_batch(chosen, 0)
         values = together.split(alignment.policy(together.rows))
         for place, pair in enumerate(chosen):
-            alone = batching.of(np.array([pair]), 0)
+            alone = batching.make_batch(np.array([pair]), 0)
             value = alone.split(alignment.policy(alone.rows))[..., 0]
             torch.testing.assert_close(values[..., place], value, rtol=1e-11, atol=0)
 
@@ -123,10 +125,10 @@ def test_swapping_the_sides_mirrors_the_gradient(paradigm, run, tmp_path) -> Non
     alignment = begun(paradigm, run, tmp_path)
     in_float64(alignment)
     alignment.values._folder = None  # kept: in float32, of the sides as they are in the table
-    data, pairs = alignment.subject.data, alignment.training[:3]
-    straight = gradient(alignment, alignment.batching.of(pairs, 0))
+    data, pairs = alignment.inputs.data, alignment.training[:3]
+    straight = gradient(alignment, alignment.batching.make_batch(pairs, 0))
     swapped = replace(data, chosen=data.rejected, rejected=data.chosen)
-    mirrored = gradient(alignment, replace(alignment.batching, data=swapped).of(pairs, 0))
+    mirrored = gradient(alignment, replace(alignment.batching, data=swapped).make_batch(pairs, 0))
     assert straight.norm() > 0
     assert (straight + mirrored).norm() < 1e-9 * straight.norm()
 
@@ -139,11 +141,11 @@ def test_loss_and_gradient_equal_an_independent_formula(paradigm, smoothing, run
     moved(alignment)
     in_float64(alignment)
     alignment.values._folder = None  # what other tests kept is of float32
-    batch = alignment.batching.of(alignment.training[:3], 0)
+    batch = alignment.batching.make_batch(alignment.training[:3], 0)
     found = pair_losses(alignment, batch, "formula")["loss"].detach()
     of_ours = gradient(alignment, batch)
-    policy = alignment.subject.generator.policy
-    reference = alignment.subject.reference.policy
+    policy = alignment.inputs.generator.policy
+    reference = alignment.inputs.reference.policy
     policy.zero_grad()
     beta = {"ar": 0.1, "mgm": 10.0, "fm": 1000.0}[paradigm]
     expected = []
@@ -189,7 +191,7 @@ def _utility(policy, batch, side: int, k: int, pair: int) -> torch.Tensor:
         logits = policy.logits(tokens, ~hidden[None], inputs)
         count = int(hidden.sum()) + 8
     else:
-        z = policy.z(tokens[..., 1:], inputs)
+        z = policy.residuals(tokens[..., 1:], inputs)
         known = rows.draw[number : number + 1, :frames]
         logits = policy.logits(tokens[..., 0], inputs, z, known, z)
         hidden, count = torch.ones(8, frames, dtype=torch.bool), 1
@@ -224,13 +226,13 @@ def test_an_interrupted_training_ends_with_the_same_weights(
         "pairs.labels=random", f"cache={run.parent / 'cache'}",
     )  # fmt: skip
     align(made, tmp_path / "whole", base=run)
-    saved = train.save_state
+    saved = align_module.save_state
 
     def killed(alignment, out) -> None:
         saved(alignment, out)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train, "save_state", killed)
+    monkeypatch.setattr(align_module, "save_state", killed)
     with pytest.raises(KeyboardInterrupt):
         align(made, tmp_path / "parts", base=run)
     monkeypatch.undo()
@@ -262,22 +264,26 @@ def test_reference_values_are_computed_once_per_draw(paradigm, run, tmp_path, mo
     moved(first)
     in_float64(first)
     pairs = first.training[:3]
-    before = pair_losses(first, first.batching.of(pairs, 0), "pass-000")
+    before = pair_losses(first, first.batching.make_batch(pairs, 0), "pass-000")
     again = begun(paradigm, run, tmp_path, f"cache={tmp_path / 'cache'}")
     moved(again)
     in_float64(again)
     monkeypatch.setattr(again.reference, "forward", None)
-    after = pair_losses(again, again.batching.of(pairs[::-1].copy(), 0), "pass-000")
+    after = pair_losses(again, again.batching.make_batch(pairs[::-1].copy(), 0), "pass-000")
     torch.testing.assert_close(after["margin"].flip(0), before["margin"], rtol=1e-9, atol=1e-8)
     with pytest.raises(TypeError):
-        pair_losses(again, again.batching.of(pairs, 1), "pass-001")
+        pair_losses(again, again.batching.make_batch(pairs, 1), "pass-001")
 
 
 @every_paradigm
 def test_a_draw_depends_on_the_pair_and_the_pass(paradigm, run, tmp_path) -> None:
     batching = begun(paradigm, run, tmp_path).batching
     pairs = np.array([0, 1, 2])
-    a, b, c = batching.of(pairs, 0), batching.of(pairs[::-1], 0), batching.of(pairs, 1)
+    a, b, c = (
+        batching.make_batch(pairs, 0),
+        batching.make_batch(pairs[::-1], 0),
+        batching.make_batch(pairs, 1),
+    )
     ours, theirs = a.rows.draw.view(2, 2, 3, -1), a.rows.draw.view(2, 2, 3, -1)[1]
     assert torch.equal(ours[0], theirs)  # the same for both sides
     assert torch.equal(a.rows.t.view(2, 2, 3), b.rows.t.view(2, 2, 3).flip(2))
@@ -298,7 +304,7 @@ def test_draws_are_stratified_and_antithetic() -> None:
 
 
 def test_opposite_draws_have_opposite_noise(run, tmp_path) -> None:
-    rows = begun("fm", run, tmp_path, "draws=2").batching.of(np.array([0]), 0).rows
+    rows = begun("fm", run, tmp_path, "draws=2").batching.make_batch(np.array([0]), 0).rows
     assert torch.equal(rows.draw[0], -rows.draw[1])
     assert rows.t[0] + rows.t[1] == pytest.approx(1)
 
@@ -306,15 +312,15 @@ def test_opposite_draws_have_opposite_noise(run, tmp_path) -> None:
 def test_random_labels_swap_about_half_of_the_pairs(run, tmp_path) -> None:
     straight = begun("fm", run, tmp_path)
     random = begun("fm", run, tmp_path, "pairs.labels=random")
-    pairs = np.arange(len(random.subject.data.ids))
-    flipped = random.batching.of(pairs, 0).flipped
+    pairs = np.arange(len(random.inputs.data.ids))
+    flipped = random.batching.make_batch(pairs, 0).flipped
     assert 0 < flipped.sum() < len(pairs)
-    assert torch.equal(flipped, random.batching.of(pairs, 1).flipped)
+    assert torch.equal(flipped, random.batching.make_batch(pairs, 1).flipped)
     one = int(torch.nonzero(flipped)[0])
-    ours = random.batching.of(np.array([one]), 0).rows.target
-    theirs = straight.batching.of(np.array([one]), 0).rows.target
+    ours = random.batching.make_batch(np.array([one]), 0).rows.target
+    theirs = straight.batching.make_batch(np.array([one]), 0).rows.target
     assert torch.equal(ours, theirs.view(2, 2, *theirs.shape[1:]).flip(0).flatten(0, 1))
-    assert not straight.batching.of(pairs, 0).flipped.any()
+    assert not straight.batching.make_batch(pairs, 0).flipped.any()
 
 
 def test_reference_values_do_not_depend_on_the_labels(run, tmp_path) -> None:
@@ -325,16 +331,16 @@ def test_reference_values_do_not_depend_on_the_labels(run, tmp_path) -> None:
     for one in (straight, random):
         in_float64(one)
     pairs = np.arange(6)
-    kept = pair_losses(straight, straight.batching.of(pairs, 0), "pass-000")
+    kept = pair_losses(straight, straight.batching.make_batch(pairs, 0), "pass-000")
     assert kept["margin"].abs().max() < 1e-8
     random.reference.forward = None  # what is kept is enough
-    found = pair_losses(random, random.batching.of(pairs, 0), "pass-000")
+    found = pair_losses(random, random.batching.make_batch(pairs, 0), "pass-000")
     assert found["margin"].abs().max() < 1e-8  # of beta 1000: the same values, sides swapped
 
 
 def test_held_out_pairs_have_other_clips_and_constant_draws(run, tmp_path) -> None:
     alignment = begun("fm", run, tmp_path)
-    data = alignment.subject.data
+    data = alignment.inputs.data
     assert not set(data.clip[alignment.training]) & set(data.clip[alignment.held_out])
     assert len(alignment.held_out)
     moved(alignment)

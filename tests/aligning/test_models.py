@@ -8,7 +8,13 @@ import pytest
 import torch
 
 from gensr_pref.aligning.average import average_checkpoints
-from gensr_pref.aligning.models import load_model, model_content, require_one_space, weights_digest
+from gensr_pref.aligning.models import (
+    load_model,
+    make_model,
+    model_content,
+    require_one_space,
+    weights_digest,
+)
 from gensr_pref.aligning.recipe import Average, ModelUse
 from gensr_pref.building.build import build
 from gensr_pref.config import run_file
@@ -99,6 +105,38 @@ def test_networks_with_other_settings_are_not_averaged(tmp_path) -> None:
     save_network(policy, tmp_path / "1")
     with raises(ConfigError, field="checkpoints.1", value="settings", problem="conflict"):
         average_checkpoints(averaging("fm", "0", "1"), tmp_path, tmp_path / "mean")
+
+
+class OldNames:
+    """A user's generator, written when `encode_input` was called `encoded`."""
+
+    paradigm = "fm"
+
+    def load(self, device): ...
+
+    def sample(self, noisy, lengths, seeds): ...
+
+    def hear(self, noisy): ...
+
+    def encode(self, noisy, clean): ...
+
+    def error(self, policy, rows): ...
+
+    def save(self, folder): ...
+
+    def encoded(self, policy, x, frames): ...
+
+
+class BothNames(OldNames):
+    def encode_input(self, policy, x, frames): ...
+
+
+def test_a_method_under_its_former_name_is_refused(tmp_path) -> None:
+    use = ModelUse(use=f"{__name__}:OldNames")
+    with raises(ConfigError, field="generator.use", value="encoded", problem="unsupported") as info:
+        make_model(use, tmp_path, "generator")
+    assert "`encode_input`" in str(info.value)
+    assert make_model(ModelUse(use=f"{__name__}:BothNames"), tmp_path, "generator").encoded
 
 
 @every_paradigm

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from gensr_pref.aligning.alignment_run import start_alignment
 from gensr_pref.aligning.recipe import Dpo
 from gensr_pref.aligning.reference_values import ReferenceValues
 from gensr_pref.aligning.step import alignment_step, pair_losses
-from gensr_pref.aligning.training import start_alignment
 from gensr_pref.config import plugins
 from gensr_pref.exporting.dataset import ExportOptions
 from gensr_pref.exporting.export_run import export
@@ -77,8 +77,8 @@ def begun(paradigm: str, run, cache, *overrides: str):
 
 def values(alignment, epoch: int = 0) -> torch.Tensor:
     """The reference's values of three pairs, as a training asks for them."""
-    batch = alignment.batching.of(PAIRS, epoch)
-    return alignment.values.of(batch, f"pass-{epoch:03d}", alignment.reference)
+    batch = alignment.batching.make_batch(PAIRS, epoch)
+    return alignment.values.get(batch, f"pass-{epoch:03d}", alignment.reference)
 
 
 def afresh(alignment, epoch: int = 0) -> torch.Tensor:
@@ -171,17 +171,17 @@ def test_other_audio_with_the_same_ids_has_its_own_features(run, tmp_path) -> No
     shutil.copytree(run, tmp_path / "run")
     export(tmp_path / "run", tmp_path / "exported", ExportOptions())
     source = ("pairs.source.kind=export", f"pairs.source.path={tmp_path / 'exported'}")
-    before = begun("fm", run, tmp_path, *source).subject
+    before = begun("fm", run, tmp_path, *source).inputs
     for path in (tmp_path / "exported" / "data").glob("*.parquet"):
         table = pq.read_table(path)
         other = table.column("prompt").to_pylist()[::-1]
         place = table.schema.get_field_index("prompt")
         changed = pa.array(other, table.schema.field(place).type)
         pq.write_table(table.set_column(place, table.schema.field(place), changed), path)
-    after = begun("fm", run, tmp_path, *source).subject
+    after = begun("fm", run, tmp_path, *source).inputs
     assert after.data.ids == before.data.ids
     assert after.identity != before.identity
-    alone = begun("fm", run, tmp_path / "alone", *source).subject
+    alone = begun("fm", run, tmp_path / "alone", *source).inputs
     np.testing.assert_array_equal(after.data.x, alone.data.x)
     assert not np.array_equal(after.data.x[:40], before.data.x[:40])
 
@@ -194,20 +194,20 @@ def test_a_decoder_is_trained_on_its_own_encoder(run, tmp_path) -> None:
         begun("fm", run, tmp_path, f"train={train}", *words) for train in ("all", "decoder")
     )
     for alignment in (whole, part):
-        batch = alignment.batching.of(PAIRS, 0)
+        batch = alignment.batching.make_batch(PAIRS, 0)
         with torch.no_grad():
             alignment.u = alignment.policy(batch.rows)
             alignment.u_ref = alignment.reference(batch.rows)
     torch.testing.assert_close(part.u, whole.u)
     torch.testing.assert_close(part.u_ref, whole.u_ref)
     assert (part.u - part.u_ref).abs().max() > 1e-4
-    policy = part.subject.generator.policy
+    policy = part.inputs.generator.policy
     before = {name: value.clone() for name, value in policy.state_dict().items()}
     alignment_step(part, PAIRS, 0)
     changed = {name for name, value in policy.state_dict().items() if (value != before[name]).any()}
     assert changed
     assert not any(name.startswith("encoder.") for name in changed)
-    part.subject.generator.save(tmp_path / "saved")
+    part.inputs.generator.save(tmp_path / "saved")
     kept = load_network(tmp_path / "saved", Flow).encoder.state_dict()
     assert all(torch.equal(value, before[f"encoder.{name}"]) for name, value in kept.items())
 
@@ -215,16 +215,16 @@ def test_a_decoder_is_trained_on_its_own_encoder(run, tmp_path) -> None:
 @every_paradigm
 def test_a_decoder_with_one_encoder_reads_stored_output(paradigm, run, tmp_path) -> None:
     alignment = begun(paradigm, run, tmp_path, "train=decoder", f"reference.use={paradigm}-tiny")
-    assert alignment.subject.encoded
+    assert alignment.inputs.encoded
     moved(alignment)
-    found = pair_losses(alignment, alignment.batching.of(PAIRS, 0), "stored")
+    found = pair_losses(alignment, alignment.batching.make_batch(PAIRS, 0), "stored")
     assert found["margin"].abs().max() > 0
 
 
 def test_the_key_of_a_cache_contains_the_version_of_the_code(run, tmp_path, monkeypatch) -> None:
-    before = begun("fm", run, tmp_path).subject.identity
+    before = begun("fm", run, tmp_path).inputs.identity
     monkeypatch.setattr("gensr_pref.aligning.models._version", lambda _: "gensr_pref 99")
-    assert begun("fm", run, tmp_path).subject.identity != before
+    assert begun("fm", run, tmp_path).inputs.identity != before
 
 
 def test_files_of_the_cache_have_readable_names(run, tmp_path) -> None:

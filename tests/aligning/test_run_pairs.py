@@ -10,7 +10,7 @@ import torch
 
 from gensr_pref import audio
 from gensr_pref.aligning import feature_cache
-from gensr_pref.aligning.train import align
+from gensr_pref.aligning.align import align
 from gensr_pref.building.pair import pair
 from gensr_pref.errors import ConfigError, InputError, RunMismatchError
 from gensr_pref.exporting.dataset import ExportOptions
@@ -56,8 +56,8 @@ def test_an_exported_folder_gives_the_same_training_as_its_run(
 
 def test_a_dataset_is_streamed(run, exported, tmp_path) -> None:
     hub = ("pairs.source.kind=huggingface", f"pairs.source.path={exported['unanimous']}")
-    found = begun("mgm", run, tmp_path, *hub, f"cache={tmp_path}").subject.data
-    ours = begun("mgm", run, tmp_path, f"cache={tmp_path}").subject.data
+    found = begun("mgm", run, tmp_path, *hub, f"cache={tmp_path}").inputs.data
+    ours = begun("mgm", run, tmp_path, f"cache={tmp_path}").inputs.data
     assert sorted(found.ids) == sorted(ours.ids)
     for number, name in enumerate(found.ids):
         same = ours.ids.index(name)
@@ -78,7 +78,7 @@ def test_golden_pairs_are_the_true_gains(paradigm, kind, run, golden, exported, 
     alignment = begun(
         paradigm, run, tmp_path, f"pairs.source.kind={kind}", f"pairs.source.path={path}"
     )
-    data, generator = alignment.subject.data, alignment.subject.generator
+    data, generator = alignment.inputs.data, alignment.inputs.generator
     clips = {row["clip_id"]: row for row in part_files.read_all(run, "clips").to_pylist()}
     for number in range(0, len(data.ids), 5):
         clip = clips[data.clips[data.clip[number]]]
@@ -91,9 +91,9 @@ def test_golden_pairs_are_the_true_gains(paradigm, kind, run, golden, exported, 
 
 def test_the_clean_target_is_the_anchor(run, tmp_path) -> None:
     alignment = begun("fm", run, tmp_path, "anchor.weight=2", "anchor.side=clean")
-    batch = alignment.batching.of(alignment.training[:2], 0)
+    batch = alignment.batching.make_batch(alignment.training[:2], 0)
     assert batch.sides == 3
-    data = alignment.subject.data
+    data = alignment.inputs.data
     for place, number in enumerate(alignment.training[:2]):
         clean = data.target(int(data.clean[data.clip[number]]))
         row = batch.rows.target[batch.split(torch.arange(len(batch.rows.t)))[2, 0, place]]
@@ -104,22 +104,20 @@ def test_pairs_of_another_paradigm_become_targets_from_their_audio(run, tmp_path
     ours = "pairs.generators=[fm-tiny]"
     with raises(InputError, field="pairs", value="tokens", problem="missing"):
         begun("ar", run, tmp_path, ours, f"cache={tmp_path}")
-    data = begun(
-        "ar", run, tmp_path, ours, "pairs.encode=missing", f"cache={tmp_path}"
-    ).subject.data
+    data = begun("ar", run, tmp_path, ours, "pairs.encode=missing", f"cache={tmp_path}").inputs.data
     assert data.targets.shape[1] == 8
     assert data.revisions.keys() == {"fm-tiny"}
 
 
 def test_encoded_audio_is_close_to_the_stored_latent(run, tmp_path) -> None:
-    stored = begun("fm", run, tmp_path, f"cache={tmp_path}").subject.data
-    encoded = begun("fm", run, tmp_path, "pairs.encode=always", f"cache={tmp_path}").subject.data
+    stored = begun("fm", run, tmp_path, f"cache={tmp_path}").inputs.data
+    encoded = begun("fm", run, tmp_path, "pairs.encode=always", f"cache={tmp_path}").inputs.data
     apart = np.abs(stored.targets.astype(np.float32) - encoded.targets)
     assert np.median(apart) < 0.25  # 2.5 dB: bands overlap, so gains are not given back exactly
 
 
 def test_two_token_models_share_pairs(run, tmp_path) -> None:
-    data = begun("ar", run, tmp_path, "pairs.generators=[mgm-tiny]").subject.data
+    data = begun("ar", run, tmp_path, "pairs.generators=[mgm-tiny]").inputs.data
     assert data.revisions.keys() == {"mgm-tiny"}
 
 
@@ -144,7 +142,7 @@ def test_other_weights_than_the_reference_are_refused(run, tmp_path) -> None:
     ):  # what is kept is no way around
         begun("fm", run, tmp_path, use)
     shipped = begun("fm", run, tmp_path, use, "reference.use=fm-tiny")
-    batch = shipped.batching.of(shipped.training[:2], 0)
+    batch = shipped.batching.make_batch(shipped.training[:2], 0)
     assert not torch.equal(shipped.policy(batch.rows), shipped.reference(batch.rows))
 
 
@@ -183,7 +181,7 @@ def test_a_limit_and_a_split_are_kept(run, tmp_path) -> None:
             strict=True,
         )
     )
-    data = alignment.subject.data
+    data = alignment.inputs.data
     for name, numbers in (("train", alignment.training), ("validation", alignment.held_out)):
         assert {splits[data.clips[clip]] for clip in data.clip[numbers]} == {name}
 

@@ -18,6 +18,7 @@ from gensr_pref.cli.main import main
 from gensr_pref.config import run_file
 from gensr_pref.errors import ConfigError, InputError, RunMismatchError
 from gensr_pref.schema import AUDIO
+from tests.commands import run_command
 from tests.refusals import refusal, require_facts
 from tests.small_run import RUN, rows, tables
 
@@ -35,7 +36,7 @@ def project(base, monkeypatch):
 
 
 @pytest.fixture
-def evaluate(project, tmp_path, capsys):
+def evaluate(project, tmp_path, capsys, unrendered_figures):
     """Run the command on the run file's clips; return its JSON, or the error of status 2."""
 
     def run(*words, clips="run.yaml", out="out", status=0, panel=None):
@@ -128,7 +129,6 @@ def test_the_files_hold_the_returned_result(evaluate, tmp_path):
     page = (tmp_path / "out" / "evaluation.md").read_text()
     for name in ("noisy", "base", "other", "placebo", *SCORES):
         assert name in page
-    assert (tmp_path / "out" / "evaluation.svg").read_text().startswith("<?xml")
     assert "roughness ↓" in page
     assert not rows(tmp_path / "out", "pairs")
 
@@ -192,6 +192,20 @@ def test_a_metric_that_fails_gives_no_number(evaluate, project, tmp_path):
     told = found["policies"]["other"]
     assert told["scores"]["level"] == {"mean": None}
     assert told["nulls"] == {score: {"metric_error": 28} for score in SCORES}
+
+
+def test_the_figure_shows_every_policy(project, tmp_path):
+    """One of several seeds too, and scores without a number."""
+    policies = ["base=cheap:Hiss", "other=cheap:Hiss", "dpo@1=cheap:Echo", "dpo@2=cheap:Hiss"]
+    few = ["--clips", "run.yaml", "--limit", 2, "--samples", 1, "--workers", 1]
+    for metric in ("cheap:Roughness", "cheap:Sulking"):
+        panel, out = tmp_path / "panel.yaml", tmp_path / metric
+        panel.write_text(yaml.safe_dump({"panel": [{"metric": metric}]}))
+        run_command("evaluate", *policies, *few, "--panel", panel, "--out", out)
+        figure = (out / "evaluation.svg").read_text()
+        assert figure.startswith("<?xml")
+        for name in ("other", "dpo", "placebo", *SCORES):
+            assert name in figure
 
 
 def test_duplicates_have_the_scores_of_the_earlier_candidate(evaluate, tmp_path):

@@ -155,6 +155,7 @@ def test_the_suggested_settings_give_pairs(copy, capsys, settings):
         assert before / 2 <= after <= before
 
 
+@pytest.mark.usefixtures("unrendered_figures")
 def test_golden_pairs_are_audited(copy, capsys):
     summary = pair(copy, ["rule=golden", "pairs_per_clip=5"])
     pairs = rows(copy, "pairs")
@@ -312,6 +313,7 @@ def test_listening_results_have_intervals_and_failed_catch_trials():
     )
 
 
+@pytest.mark.usefixtures("unrendered_figures")
 def test_without_answers_nothing_is_printed_about_people(copy, capsys):
     assert main(["audit", str(copy)]) == 0
     printed = capsys.readouterr().out
@@ -320,6 +322,7 @@ def test_without_answers_nothing_is_printed_about_people(copy, capsys):
     assert "\n\n\n" not in printed
 
 
+@pytest.mark.usefixtures("unrendered_figures")
 def test_two_runs_side_by_side(finished, copy, capsys):
     pair(copy, ["margin.level=0.001"])
     assert main(["audit", str(finished), str(copy)]) == 0

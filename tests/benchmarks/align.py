@@ -23,11 +23,11 @@ import torch
 
 from gensr_pref import audio
 from gensr_pref.aligning import objectives
+from gensr_pref.aligning.alignment_run import AlignmentRun, start_alignment
 from gensr_pref.aligning.batches import PairBatch
-from gensr_pref.aligning.likelihood_gain import Utility, token_counts
 from gensr_pref.aligning.recipe import BETA, Dpo
 from gensr_pref.aligning.step import alignment_step
-from gensr_pref.aligning.training import AlignmentRun, start_alignment
+from gensr_pref.aligning.utility import Utility, token_counts
 from gensr_pref.config import run_file
 from gensr_pref.rundir import part_files
 
@@ -44,14 +44,14 @@ class Plain:
     """The loop as one would write it first."""
 
     def __init__(self, alignment: AlignmentRun, run: Path) -> None:
-        self.alignment, self.generator = alignment, alignment.subject.generator
+        self.alignment, self.generator = alignment, alignment.inputs.generator
         clips = part_files.read_all(run, "clips", ["clip_id", "noisy"]).to_pylist()
         self.noisy = {row["clip_id"]: row["noisy"] for row in clips}
         self.optimiser = torch.optim.AdamW(self.generator.policy.parameters(), 1e-6)
         self.policy = Utility(self.generator, self.generator.policy, True, torch.float32)
 
     def step(self, pairs: np.ndarray) -> None:
-        batch = self.alignment.batching.of(pairs, 0)  # draws, and targets that are stored
+        batch = self.alignment.batching.make_batch(pairs, 0)  # draws, and targets that are stored
         x = [self.features(int(number)) for number in pairs]
         padded = torch.nn.utils.rnn.pad_sequence([one.T for one in x], True).transpose(1, 2)
         batch = replace(batch, rows=replace(batch.rows, x=padded))
@@ -68,7 +68,7 @@ class Plain:
         self.optimiser.zero_grad()
 
     def features(self, number: int) -> torch.Tensor:
-        data = self.alignment.subject.data
+        data = self.alignment.inputs.data
         sound = audio.from_column(self.noisy[data.clips[int(data.clip[number])]])
         return self.generator.hear(sound.at(self.generator.sample_rate).wave.copy())
 
@@ -117,7 +117,7 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
     alignments = {name: made(*overrides) for name, overrides in SETTINGS.items()}
     plain = Plain(made(), options.run)
     batches = plain.alignment.batching.order(plain.alignment.training, plain.alignment.size, 0)
-    frames = plain.alignment.subject.data.x_at[:, 1]
+    frames = plain.alignment.inputs.data.x_at[:, 1]
     print(f"{len(batches[0])} pairs a batch, clips of {frames.mean() * 0.016:.1f} s on average")
     spent: dict[str, list[tuple[float, float]]] = {"plainly": []}
     for number in range(options.rounds + 1):

@@ -135,7 +135,7 @@ def test_examples_are_made_at_any_rate(rate, own, tmp_path) -> None:
 
     made = Examples.open(of_rate(own, "fm", seconds=2.0).model_copy(
         update={"sample_rate": rate}), tmp_path, tmp_path)  # fmt: skip
-    example = made.of(0)
+    example = made.make(0)
     assert example.x.shape[1] == pytest.approx(2 / 0.016, abs=4)
     assert example.x.isfinite().all()
     assert example.y_1.float().std() > 0.05

@@ -86,6 +86,7 @@ def test_same_bytes_in_memory(local, run, base):
     assert status(out)["state"] == "finished"
 
 
+@pytest.mark.usefixtures("unrendered_figures")
 def test_commands_work_on_a_url(out, base, capsys):
     assert main(["status", str(out)]) == 0
     assert "finished" in capsys.readouterr().out

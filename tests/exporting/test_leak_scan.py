@@ -144,7 +144,7 @@ def test_every_column_is_named_with_distinct_values_and_a_total(tmp_path) -> Non
 def test_common_names_of_this_machine_are_ignored(monkeypatch) -> None:
     monkeypatch.setattr("gensr_pref.exporting.leak_scan._user", lambda: "root")
     monkeypatch.setattr("socket.gethostname", lambda: "zeppelin7.example.org")
-    here = LocalNames.of_machine()
+    here = LocalNames.from_machine()
     assert (here.user, here.host) == ("", "zeppelin7")
     assert here.folders
 

@@ -20,13 +20,15 @@ ONE, OTHER = Pseudonyms("hash", b"1" * 32), Pseudonyms("hash", b"2" * 32)
 
 def test_a_pseudonym_depends_on_the_secret_the_kind_and_the_name() -> None:
     made = {
-        one.of(kind, name)
+        one.pseudonym(kind, name)
         for one in (ONE, OTHER)
         for kind in ("speaker", "clip")
         for name in ("anna", "bert")
     }
     assert len(made) == 8
-    assert ONE.of("speaker", "anna") == Pseudonyms("drop", b"1" * 32).of("speaker", "anna")
+    assert ONE.pseudonym("speaker", "anna") == Pseudonyms("drop", b"1" * 32).pseudonym(
+        "speaker", "anna"
+    )
 
 
 def test_the_secret_is_created_once_and_readable_by_its_owner_only(tmp_path) -> None:
@@ -45,7 +47,7 @@ def test_a_file_without_a_secret_is_refused(tmp_path) -> None:
 def test_null_stays_null() -> None:
     table = pa.table({"speaker": ["anna", None], "seed": [1, 2]})
     assert ONE.table(table).to_pylist() == [
-        {"speaker": ONE.of("speaker", "anna"), "seed": None},
+        {"speaker": ONE.pseudonym("speaker", "anna"), "seed": None},
         {"speaker": None, "seed": None},
     ]
 
@@ -117,14 +119,18 @@ def test_rows_are_in_the_order_of_pseudonyms_and_not_of_names(run_folder, tmp_pa
             assert clips == sorted(clips)
     known = part_files.read_all(run_folder, "clips", ["clip_id"]).column("clip_id").to_pylist()
     assert sorted(known) == known
-    assert [names.of("clip", one) for one in known] != sorted(names.of("clip", c) for c in known)
+    assert [names.pseudonym("clip", one) for one in known] != sorted(
+        names.pseudonym("clip", c) for c in known
+    )
     assert not [path for path in out.rglob("*") if path.name.startswith(".")]
 
 
 def test_sorting_many_rows_loses_none(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(pseudonym_order, "ROWS_AT_ONCE", 3)
     clips = [f"clip {k:02d}" for k in range(40) for _ in range(2)]
-    rows = pa.table({"clip_id": [ONE.of("clip", clip) for clip in clips], "place": range(80)})
+    rows = pa.table(
+        {"clip_id": [ONE.pseudonym("clip", clip) for clip in clips], "place": range(80)}
+    )
     pieces = iter([rows.slice(start, 7) for start in range(0, 80, 7)])
     read = pa.concat_tables(pseudonym_order.sort_by_pseudonym(pieces, tmp_path)).to_pylist()
     assert read == sorted(rows.to_pylist(), key=lambda row: row["clip_id"])
@@ -137,4 +143,4 @@ def test_speakers_of_the_audit_are_in_the_order_of_pseudonyms() -> None:
         "speaker"
     ]
     values = [row["value"] for row in result if row["value"]]
-    assert values == sorted(ONE.of("speaker", row["value"]) for row in rows if row["value"])
+    assert values == sorted(ONE.pseudonym("speaker", row["value"]) for row in rows if row["value"])

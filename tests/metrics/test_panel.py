@@ -21,7 +21,7 @@ from gensr_pref.errors import (
     UnknownPluginError,
     Unusable,
 )
-from gensr_pref.metrics.base import MetricSpec, Note, Score, each
+from gensr_pref.metrics.base import MetricSpec, Note, Score, score_each
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.schema import Reason
 from tests.commands import finish
@@ -45,7 +45,7 @@ class Peak:
 
     def score(self, clip):
         self.asked.append(clip)
-        return each(clip.candidates, self.answer)
+        return score_each(clip.candidates, self.answer)
 
 
 class Specless:

@@ -20,7 +20,7 @@ from gensr_pref.generators.tiny.tokenizer import Tokenizer
 
 def new_ar_model(shape: AutoregressiveShape, tokenizer: Tokenizer) -> Autoregressive:
     """Return a network of that shape with random weights."""
-    return Autoregressive(TokenModelConfig.of(shape.model_dump(), tokenizer), tokenizer)
+    return Autoregressive(TokenModelConfig.from_shape(shape.model_dump(), tokenizer), tokenizer)
 
 
 def ar_losses(
@@ -36,8 +36,8 @@ def ar_losses(
     replaced by the model's own (`own_residuals`) with another. The lower groups, on which a
     frame's groups depend, are replaced with a third.
     """
-    batch = TokenBatch.of(model, x, y_1)
-    true = model.z(batch.tokens[..., 1:], batch.inputs).detach()
+    batch = TokenBatch.from_examples(model, x, y_1)
+    true = model.residuals(batch.tokens[..., 1:], batch.inputs).detach()
     known = _random_mask(true, generator)
     own = own_residuals(model, batch, true, _random_mask(true, generator), generator)
     history = torch.where(_random_mask(true, generator)[..., None] > 0, own, true)
@@ -75,6 +75,6 @@ def own_residuals(
 
 
 def _random_mask(like: Tensor, generator: torch.Generator) -> Tensor:
-    """A mask [B, F] of 0 and 1; the share of ones is drawn per example, uniform in [0, 1]."""
+    """Draw a mask [B, F] of 0 and 1, in which the share of ones is uniform per example."""
     share = torch.rand(len(like), 1, generator=generator)
     return (torch.rand(like.shape[:2], generator=generator) < share).float()

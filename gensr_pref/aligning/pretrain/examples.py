@@ -120,14 +120,14 @@ FilesSource = run_file.ManifestSource | run_file.FolderSource
 
 
 def _root_of(source: FilesSource, base: Path) -> Path:
-    """The folder that the paths of a source's recordings are relative to."""
+    """Return the folder that the paths of a source's recordings are relative to."""
     if isinstance(source, run_file.FolderSource):
         return base / source.path
     return base / source.root if source.root is not None else (base / source.path).parent
 
 
 def _digest(items: Sequence[Item], root: Path, digests: FileDigests) -> str:
-    contents = digests.of_all(root / item.path for item in items)
+    contents = digests.get_all(root / item.path for item in items)
     return digest([
         [item.source_id, item.speaker, content]
         for item, content in zip(items, contents, strict=True)
@@ -198,10 +198,10 @@ class Examples:
     @classmethod
     def open(cls, recipe: ExampleSettings, base: Path, out: Path) -> Examples:
         """Return the examples of a recipe, and simulate rooms under `out` if it asks for them."""
-        return cls.of_sources(Sources.open(recipe, base), out)
+        return cls.from_sources(Sources.open(recipe, base), out)
 
     @classmethod
-    def of_sources(cls, sources: Sources, out: Path) -> Examples:
+    def from_sources(cls, sources: Sources, out: Path) -> Examples:
         """Return the examples of open sources; see `open`."""
         recipe = sources.recipe
         settings = _with_rooms(recipe, out)
@@ -210,7 +210,7 @@ class Examples:
             library = Library.from_settings(settings, sources.base)
         return cls(recipe, sources.voices, settings, library)
 
-    def of(self, number: int) -> Example:
+    def make(self, number: int) -> Example:
         """Return an example by its number; a draw that cannot be degraded is drawn again."""
         rate = self.recipe.sample_rate
         for attempt in range(100):
@@ -237,7 +237,7 @@ def _example(degraded: degrade.Degraded, analysis: Analysis) -> Example:
 
 
 def _with_rooms(recipe: ExampleSettings, out: Path) -> run_file.Degrade:
-    """Settings that read `recipe.rooms` rooms, simulated once, like recorded ones."""
+    """Simulate `recipe.rooms` rooms once, and return settings that read them like recorded ones."""
     reverb = recipe.degrade.reverb
     if reverb is None or reverb.source is not None or recipe.rooms == 0:
         return recipe.degrade
@@ -265,12 +265,12 @@ def step_batches(examples: Examples, recipe: Pretrain, first_step: int) -> Itera
     """Yield the batch of every step from `first_step` on."""
     start = first_step * recipe.fresh
     making = tqdm(range(start, start + recipe.pool), desc="examples", leave=False)
-    pool = deque((examples.of(number) for number in making), maxlen=recipe.pool)
+    pool = deque((examples.make(number) for number in making), maxlen=recipe.pool)
     step = first_step
     while True:
         rng = rng_for(recipe.seed, "batch", step)
         chosen = rng.choice(len(pool), recipe.batch, replace=recipe.batch > len(pool))
         yield [pool[int(index)] for index in chosen]
         following = step * recipe.fresh + recipe.pool
-        pool.extend(examples.of(number) for number in range(following, following + recipe.fresh))
+        pool.extend(examples.make(number) for number in range(following, following + recipe.fresh))
         step += 1

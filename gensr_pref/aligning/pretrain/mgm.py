@@ -15,7 +15,7 @@ from gensr_pref.generators.tiny.tokenizer import Tokenizer
 
 def new_mgm_model(shape: MaskedShape, tokenizer: Tokenizer) -> Masked:
     """Return a network of that shape with random weights."""
-    return Masked(TokenModelConfig.of(shape.model_dump(), tokenizer), tokenizer)
+    return Masked(TokenModelConfig.from_shape(shape.model_dump(), tokenizer), tokenizer)
 
 
 def mgm_losses(
@@ -26,7 +26,7 @@ def mgm_losses(
     The share of hidden tokens follows the cosine schedule at a progress drawn per example;
     cross-entropy is over hidden tokens.
     """
-    batch = TokenBatch.of(model, x, y_1)
+    batch = TokenBatch.from_examples(model, x, y_1)
     hidden = draw_mask(batch.tokens[..., 1:].shape, generator)
     logits = model.logits(batch.tokens, ~hidden, batch.inputs)
     error = -chosen_log_probability(logits, batch.frames) * hidden.transpose(1, 2)

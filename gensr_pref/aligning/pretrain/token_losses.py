@@ -61,14 +61,14 @@ class TokenBatch:
     inputs: DecoderInput
 
     @classmethod
-    def of(cls, model: TokenModel, x: Tensor, y_1: Tensor) -> TokenBatch:
+    def from_examples(cls, model: TokenModel, x: Tensor, y_1: Tensor) -> TokenBatch:
         """Encode features [B, FEATURES, F] and latent [B, channels, F]."""
         condition = model.condition(x)
         return cls(model.tokenizer.encode(y_1), y_1, condition, model.decoder_input(condition))
 
     @property
     def frames(self) -> Tensor:
-        """Return the tokens of frames [B, F, G], in the order of logits."""
+        """Tokens of frames [B, F, G], in the order of logits."""
         return self.tokens[..., 1:].transpose(1, 2)
 
 

@@ -32,16 +32,16 @@ def tokenize(recipe: Tokenize, base: Path, out: Path) -> Tokenizer:
     torch.set_num_threads(recipe.threads)
     with lock_folder(out):
         sources = Sources.open(recipe, base)
-        claim = Claim.of(recipe, {"threads"}, sources.made_from(out))
+        claim = Claim.from_recipe(recipe, {"threads"}, sources.made_from(out))
         require_same_claim(out, claim)
         write_claim(out, claim, base)
-        tokenizer = _fit(recipe, Examples.of_sources(sources, out))
+        tokenizer = _fit(recipe, Examples.from_sources(sources, out))
         save_network(tokenizer, out)
     return tokenizer
 
 
 def _fit(recipe: Tokenize, examples: Examples) -> Tokenizer:
     numbers = tqdm(range(recipe.examples), desc="examples")
-    latents = torch.stack([examples.of(number).y_1 for number in numbers])
+    latents = torch.stack([examples.make(number).y_1 for number in numbers])
     seed = seed_for(recipe.seed, "tokenizer")
     return fit_tokenizer(latents, recipe.groups, recipe.codes, seed, recipe.sample_rate)

@@ -168,7 +168,7 @@ def pretrain(recipe: Pretrain, base: Path, out: Path) -> Policy:
         training.claim = claim.digest
         training.resume(out)
         write_claim(out, claim, base)
-        examples = Examples.of_sources(sources, out)
+        examples = Examples.from_sources(sources, out)
         _train(training, recipe, step_batches(examples, recipe, training.step), out)
     return training.averaged
 
@@ -179,7 +179,7 @@ def _claim(recipe: Pretrain, sources: Sources, out: Path) -> Claim:
         made_from["encoder_from"] = revision_of(base / recipe.model.encoder_from)
     if not isinstance(recipe.model, FlowShape):
         made_from["tokenizer"] = revision_of(tokenizer_folder(recipe.model, base))
-    return Claim.of(recipe, {"steps", "minutes", "save_every", "threads"}, made_from)
+    return Claim.from_recipe(recipe, {"steps", "minutes", "save_every", "threads"}, made_from)
 
 
 def _train(

@@ -1,7 +1,7 @@
 """The shipped small models (autoregressive, masked, flow matching) and their checkpoints.
 
 Tests:
-    ``precision`` in tests/aligning/test_train.py
+    ``precision`` in tests/aligning/test_align.py
     ``code_head``, ``incremental`` in tests/generators/tiny/test_autoregressive.py
     ``base`` in tests/generators/tiny/test_batches.py
     ``analysis``, ``bands`` in tests/generators/tiny/test_carrier.py

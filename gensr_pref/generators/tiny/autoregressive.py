@@ -26,18 +26,20 @@ class Autoregressive(TokenModel):
         self.enter = nn.Linear(self.tokenizer.channels + 1, width)
         self.blocks = nn.ModuleList(CausalBlock(width, d) for d in config.decoder_dilations)
 
-    def states(self, z: Tensor, known: Tensor, departure: Tensor, inputs: DecoderInput) -> Tensor:
+    def states(
+        self, z: Tensor, known: Tensor, first_residuals: Tensor, inputs: DecoderInput
+    ) -> Tensor:
         """Return the decoder's states [B, F, decoder_width]; state f depends on frames before f.
 
         Args:
             z: [B, F, channels] residuals of all frames.
             known: [B, F] 1 if later frames are conditioned on a frame, 0 if it is hidden from them.
-            departure: [B, 1, groups] residuals of the first column.
+            first_residuals: [B, 1, groups] residuals of the first column.
             inputs: the clips.
         """
         previous = torch.cat([z * known[..., None], known[..., None]], -1)
         previous = functional.pad(previous, (0, 0, 1, 0))[:, :-1]  # frame f sees f - 1
-        hidden = self.enter(previous) + inputs.state + self.whole(departure)
+        hidden = self.enter(previous) + inputs.state + self.whole(first_residuals)
         for block in self.blocks:
             hidden = block(hidden)
         return rms_normalise(hidden)
@@ -55,7 +57,7 @@ class Autoregressive(TokenModel):
             below: [B, F, channels] residuals on which higher groups of the same frame are
                 conditioned.
         """
-        state = self.states(history, known, self.departure(first, inputs), inputs)
+        state = self.states(history, known, self.first_column_residuals(first, inputs), inputs)
         codebook = self.tokenizer.codebook
         base = self.head.base(codebook, inputs.mean, inputs.inverse_scale)
         pre_activation = self.head.pre_activation(state, below)
@@ -109,7 +111,7 @@ def ar_log_probability(
         known: [B, F] 1 if later frames are conditioned on a frame, 0 if it is hidden from them.
         inputs: the clips.
     """
-    z = model.z(tokens[..., 1:], inputs)
+    z = model.residuals(tokens[..., 1:], inputs)
     logits = model.logits(tokens[..., 0], inputs, z, known, z)
     frames = chosen_log_probability(logits, tokens[..., 1:].transpose(1, 2))
     first = model.clip_log_probability(tokens[..., 0], inputs)

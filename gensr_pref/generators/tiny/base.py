@@ -43,7 +43,9 @@ class Clip:
     x: Tensor
 
     @classmethod
-    def of(cls, wave: Wave, device: str | torch.device, analysis: Analysis = WIDEBAND) -> Clip:
+    def from_wave(
+        cls, wave: Wave, device: str | torch.device, analysis: Analysis = WIDEBAND
+    ) -> Clip:
         """Compute carrier and features of a waveform [T] at the analysis' rate."""
         source = carrier(wave, analysis)
         return cls(wave, source, features(source)[None].to(device))
@@ -54,7 +56,7 @@ class Clip:
         return self.x.shape[-1]
 
 
-class Tiny(ABC, Generic[N, Prepared]):
+class TinyGenerator(ABC, Generic[N, Prepared]):
     """Generator of band gains with a checkpoint.
 
     A subclass implements the work per clip (`_prepare`) and per seed (`_candidates`).
@@ -127,7 +129,7 @@ class Tiny(ABC, Generic[N, Prepared]):
         candidates: list[Candidate] = []
         with one_thread():
             for wave, clip_seeds in _group_rows(noisy, lengths, seeds):
-                clip = Clip.of(wave, device, self.analysis)
+                clip = Clip.from_wave(wave, device, self.analysis)
                 prepared = self._prepare(clip)
                 step = 1 if device.type == "cpu" else len(clip_seeds)
                 for start in range(0, len(clip_seeds), step):
@@ -178,7 +180,7 @@ def _group_rows(
 
 
 def condition_of(encoded: Tensor, channels: int) -> Condition:
-    """Split the output [P, C, F] of `Tiny.encode_input` into a `Condition`."""
+    """Split the output [P, C, F] of `TinyGenerator.encode_input` into a `Condition`."""
     width = encoded.shape[1] - 2 * channels
     return Condition(*torch.split(encoded, [width, channels, channels], 1))
 

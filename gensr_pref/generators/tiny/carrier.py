@@ -58,7 +58,7 @@ def carrier(noisy: Wave, analysis: Analysis = WIDEBAND) -> Carrier:
     """
     filled, hole = conceal(declip(noisy, analysis), analysis)
     spectrum = stft(torch.from_numpy(filled), analysis)
-    spectrum, missing = replicate(spectrum, analysis)
+    spectrum, missing = fill_high_bins(spectrum, analysis)
     return Carrier(spectrum, missing, _per_frame(hole, analysis), analysis)
 
 
@@ -100,7 +100,7 @@ def _per_frame(hole: npt.NDArray[np.bool_], analysis: Analysis) -> Tensor:
 # --- missing bands -------------------------------------------------------------------------------
 
 
-def replicate(spectrum: Tensor, analysis: Analysis = WIDEBAND) -> tuple[Tensor, Tensor]:
+def fill_high_bins(spectrum: Tensor, analysis: Analysis = WIDEBAND) -> tuple[Tensor, Tensor]:
     """Fill the missing high bins of a spectrum [bins, F] from the bins below the cutoff.
 
     Bin f above the cutoff c becomes bin ``c - c//2 + (f - c) mod c//2``. A shift by an odd number

@@ -19,7 +19,7 @@ from gensr_pref.generators.base import Candidate, Rows
 from gensr_pref.generators.tiny.analysis import Analysis
 from gensr_pref.generators.tiny.base import (
     Clip,
-    Tiny,
+    TinyGenerator,
     Wave,
     condition_of,
     number_or_range,
@@ -58,7 +58,7 @@ class _Start(NamedTuple):
     y_0: Tensor
 
 
-class FlowMatchingTiny(Tiny[Flow, Condition]):
+class FlowMatchingTiny(TinyGenerator[Flow, Condition]):
     """The generator ``fm-tiny``.
 
     Args:

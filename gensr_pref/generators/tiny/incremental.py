@@ -155,9 +155,9 @@ class Decoding:
         """
         uniform = plan.rng.random((1 + self.frames, self.head.groups))
         known = plan.rng.random(self.frames) < history
-        tokens, departure = self.first.tokens(0, self.pooled, plan.first, uniform[0])
+        tokens, first_residuals = self.first.tokens(0, self.pooled, plan.first, uniform[0])
         columns = [tokens]
-        state = self.state + (self.whole @ departure + self.whole_bias)
+        state = self.state + (self.whole @ first_residuals + self.whole_bias)
         blocks = [StreamingBlock(block, self.frames) for block in self.blocks]
         previous = np.zeros(self.enter.shape[1], np.float32)  # residuals of the frame before
         for frame in range(self.frames):

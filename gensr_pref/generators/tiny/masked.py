@@ -46,9 +46,9 @@ class Masked(TokenModel):
         """
         mask = visible.transpose(1, 2).float()
         bands = self.tokenizer.channels // self.config.groups
-        z = self.z(tokens[..., 1:], inputs) * mask.repeat_interleave(bands, -1)
-        departure = self.departure(tokens[..., 0], inputs)
-        hidden = self.enter(torch.cat([z, mask], -1)) + inputs.state + self.whole(departure)
+        z = self.residuals(tokens[..., 1:], inputs) * mask.repeat_interleave(bands, -1)
+        first_residuals = self.first_column_residuals(tokens[..., 0], inputs)
+        hidden = self.enter(torch.cat([z, mask], -1)) + inputs.state + self.whole(first_residuals)
         hidden = hidden.transpose(1, 2)
         for block in self.blocks:
             hidden = block(hidden, valid=valid)

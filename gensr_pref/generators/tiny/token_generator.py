@@ -17,7 +17,7 @@ from gensr_pref.generators.tiny.autoregressive import Autoregressive
 from gensr_pref.generators.tiny.base import (
     Clip,
     Prepared,
-    Tiny,
+    TinyGenerator,
     Wave,
     condition_of,
     number_or_range,
@@ -35,7 +35,7 @@ Tokens = npt.NDArray[np.int32]
 T = TypeVar("T", Autoregressive, Masked)
 
 
-class TokenGenerator(Tiny[T, Prepared], Generic[T, Prepared]):
+class TokenGenerator(TinyGenerator[T, Prepared], Generic[T, Prepared]):
     """Generator of tokens.
 
     Args:

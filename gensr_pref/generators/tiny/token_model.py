@@ -47,7 +47,7 @@ class TokenModelConfig:
     sample_rate: int = 16000  # Hz
 
     @classmethod
-    def of(cls, shape: Mapping[str, Any], tokenizer: Tokenizer) -> TokenModelConfig:
+    def from_shape(cls, shape: Mapping[str, Any], tokenizer: Tokenizer) -> TokenModelConfig:
         """Make the configuration from the known fields of `shape` and the tokenizer's own."""
         known = {field.name for field in fields(cls)}
         return cls(
@@ -128,7 +128,7 @@ class TokenModel(nn.Module):
             self.tokenizer.group_mean(_mean_to_average(at_least_float32(mean), valid))[:, None],
         )
 
-    def z(self, tokens: Tensor, inputs: DecoderInput) -> Tensor:
+    def residuals(self, tokens: Tensor, inputs: DecoderInput) -> Tensor:
         """Return the residuals [B, F, channels] of tokens of frames [B, groups, F]."""
         gains = self.tokenizer.frames(tokens).transpose(1, 2)
         return residual(gains, inputs.mean, inputs.inverse_scale)
@@ -139,7 +139,7 @@ class TokenModel(nn.Module):
         """Return the codebook [groups, codes, 1] of the first column: levels of an average gain."""
         return self.tokenizer.levels().expand(self.config.groups, -1)[..., None]
 
-    def departure(self, first: Tensor, inputs: DecoderInput) -> Tensor:
+    def first_column_residuals(self, first: Tensor, inputs: DecoderInput) -> Tensor:
         """Return the residuals [B, 1, groups] of first columns [B, groups]."""
         scale = torch.full_like(inputs.group_mean, 1 / CLIP_SCALE)
         gains = self.tokenizer.levels()[first.long()][:, None]
@@ -149,7 +149,9 @@ class TokenModel(nn.Module):
         """Return the logits [B, G, K] of first columns [B, groups], given the groups before."""
         inverse_scale = (-self.clip_log_scale).exp().expand_as(inputs.group_mean)
         codebook = self.clip_codebook()
-        pre_activation = self.clip_head.pre_activation(inputs.pooled, self.departure(first, inputs))
+        pre_activation = self.clip_head.pre_activation(
+            inputs.pooled, self.first_column_residuals(first, inputs)
+        )
         base = self.clip_head.base(codebook, inputs.group_mean, inverse_scale)
         return (base + self.clip_head.correction(codebook, pre_activation, inverse_scale))[:, 0]
 

@@ -51,7 +51,7 @@ class Tokenizer(nn.Module):
 
     @property
     def digest(self) -> str:
-        """12 hexadecimal digits of the codebooks; equal digests mean that tokens are compatible."""
+        """Digest of the codebooks, 12 hexadecimal digits; if equal, tokens are compatible."""
         values = self.codebook.detach().cpu().float().numpy()
         return hashlib.blake2b(values.tobytes(), digest_size=6).hexdigest()
 

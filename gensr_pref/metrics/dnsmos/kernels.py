@@ -66,7 +66,7 @@ def apply_filters(samples: Array, filters: Array, hop: int) -> Array:
 
 @compile_kernel
 def _first(above: Array, row: Array, below: Array, weight: Array, bias: Array, out: Array) -> None:
-    """Compute a row [F, O] of the first layer, whose single input channel is not sparse.
+    """Compute a row [F, O] of the first layer; its one input channel is dense: zeros are kept.
 
     The inputs are three rows [F + 2].
     """

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from gensr_pref.audio import Sound
 from gensr_pref.errors import Unusable
 from gensr_pref.metrics import torch_checkpoint
-from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Score, each
+from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Score, score_each
 from gensr_pref.schema import Reason
 from gensr_pref.weights import catalogue
 
@@ -111,7 +111,7 @@ class Nisqa:
 
         Higher is better in all of them: a noisiness of 4 means little noise.
         """
-        return each(clip.candidates, self._measure)
+        return score_each(clip.candidates, self._measure)
 
     def _measure(self, candidate: Sound) -> dict[str, float]:
         import torch

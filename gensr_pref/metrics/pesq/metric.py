@@ -15,7 +15,7 @@ import numpy as np
 
 from gensr_pref.audio import Sound, Wave
 from gensr_pref.errors import Unusable
-from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Score, each
+from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Score, score_each
 from gensr_pref.metrics.clean_reference import candidate_signal, clean_signal
 from gensr_pref.metrics.pesq.utterances import RATE, SAFE, TABLE, Mode, count_utterances
 from gensr_pref.schema import Reason
@@ -67,7 +67,7 @@ class Pesq:
             Unusable: NO_CLEAN.
         """
         clean = clean_signal(clip)
-        return each(clip.candidates, lambda candidate: self._measure(clean, candidate))
+        return score_each(clip.candidates, lambda candidate: self._measure(clean, candidate))
 
     def _measure(self, clean: Wave, candidate: Sound) -> dict[str, float | Exception]:
         wave = candidate_signal(candidate, clean)

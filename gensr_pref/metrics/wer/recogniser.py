@@ -19,9 +19,9 @@ class Recogniser(Protocol):
 
     - ``languages``: ISO 639 codes of the supported languages, or None if they are unknown before it
       is loaded. If there is only one, clips of unknown language are assumed to be in it.
-    - ``study(texts)``, as in a metric (`gensr_pref.metrics.base.Student`).
+    - ``study(texts)``, as in a metric (`gensr_pref.metrics.base.LearnsTexts`).
     - ``remarks()``: sentences about limits of the scores, as in a metric
-      (`gensr_pref.metrics.base.Commenting`).
+      (`gensr_pref.metrics.base.HasRemarks`).
 
     Attributes:
         model: package and version, or checkpoint id and revision.

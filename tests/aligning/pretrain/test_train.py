@@ -106,8 +106,8 @@ def test_the_result_is_a_checkpoint(paradigm, tmp_path) -> None:
 
 def test_an_example_depends_on_its_number_alone(tmp_path) -> None:
     examples = Examples.open(recipe(), Path(), tmp_path)
-    first, other = examples.of(5), examples.of(6)
-    again = Examples.open(recipe(), Path(), tmp_path).of(5)
+    first, other = examples.make(5), examples.make(6)
+    again = Examples.open(recipe(), Path(), tmp_path).make(5)
     assert torch.equal(first.x, again.x)
     assert torch.equal(first.y_1, again.y_1)
     assert not torch.equal(first.x, other.x)
@@ -128,7 +128,7 @@ def test_a_resumed_window_continues_where_it_was(tmp_path) -> None:
 @every_paradigm
 def test_training_lowers_the_losses(paradigm, tmp_path) -> None:
     settings = recipe(paradigm, learning_rate=0.003, steps=1000)
-    batch = [Examples.open(settings, Path(), tmp_path).of(n) for n in range(4)]
+    batch = [Examples.open(settings, Path(), tmp_path).make(n) for n in range(4)]
     training = Training.start(settings, Path())
     found = []
     for _ in range(60):
@@ -158,9 +158,9 @@ def test_the_models_own_history_is_not_constant(tmp_path) -> None:
 
     settings = recipe("ar")
     model = Training.start(settings, Path()).model
-    example = Examples.open(settings, Path(), tmp_path).of(0)
-    batch = TokenBatch.of(model, example.x[None].float(), example.y_1[None].float())
-    true = model.z(batch.tokens[..., 1:], batch.inputs)
+    example = Examples.open(settings, Path(), tmp_path).make(0)
+    batch = TokenBatch.from_examples(model, example.x[None].float(), example.y_1[None].float())
+    true = model.residuals(batch.tokens[..., 1:], batch.inputs)
     known = torch.ones(true.shape[:2])
     a, b, c = (
         own_residuals(model, batch, true, known, torch.Generator().manual_seed(seed))

@@ -277,6 +277,7 @@ def below(sound):
     return energy[hz < 0.7 * ANCHOR_HZ].sum()
 
 
+@pytest.mark.usefixtures("unrendered_figures")
 def test_the_audit_counts_the_answers(out, capsys):
     trials = order_for_listener(draw_trials(evidence(out), PAIRS), "ann")
     with serving(out, listener="Ann") as port:

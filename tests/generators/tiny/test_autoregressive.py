@@ -45,7 +45,7 @@ def tokens_like(x: torch.Tensor) -> torch.Tensor:
 
 def frame_logits(model, x, tokens) -> torch.Tensor:
     inputs = model.decoder_input(model.condition(x))
-    z = model.z(tokens[..., 1:], inputs)
+    z = model.residuals(tokens[..., 1:], inputs)
     return model.logits(tokens[..., 0], inputs, z, torch.ones_like(z[..., 0]), z)
 
 
@@ -130,7 +130,7 @@ def test_a_history_of_zero_hides_earlier_frames_in_both(model, x, monkeypatch) -
             history=0,
         )
     ).long()[None]
-    z = model.z(tokens[..., 1:], inputs)
+    z = model.residuals(tokens[..., 1:], inputs)
     logits = model.logits(tokens[..., 0], inputs, z, torch.zeros_like(z[..., 0]), z)
     assert torch.equal(logits[0].argmax(-1).T, tokens[0, :, 1:])
 

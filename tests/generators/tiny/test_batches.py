@@ -19,7 +19,7 @@ def both(request):
     generator = request.param()
     generator.load("cpu")
     with torch.inference_mode():
-        clip = Clip.of(noisy_clip(samples=64_000)[0], "cpu")
+        clip = Clip.from_wave(noisy_clip(samples=64_000)[0], "cpu")
         prepared = generator._prepare(clip)
         alone = [generator._candidates(clip, prepared, [seed])[0] for seed in SEEDS]
         together = generator._candidates(clip, prepared, SEEDS)

@@ -1,4 +1,4 @@
-"""Setup of an alignment: loads and checks the generator, the reference and the pairs."""
+"""The inputs of an alignment: generator, reference and pairs, loaded and checked."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ VERSION = 1  # version of the computation and storage of features and targets; p
 
 
 @dataclass(frozen=True)
-class Subject:
+class PreparedInputs:
     """A generator to align, its reference, and the prepared pairs.
 
     Attributes:
@@ -44,7 +44,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Material:
+class LoadedInputs:
     """The models and pairs that a recipe names.
 
     Attributes:
@@ -62,7 +62,7 @@ class Material:
 
     @property
     def made_from(self) -> dict[str, str]:
-        """Return the digests of models and pairs, by name."""
+        """Digests of models and pairs, by name."""
         return {
             **self.source.content,
             "generator": self.content.digest,
@@ -93,11 +93,11 @@ class FeatureInputs:
 
     @property
     def digest(self) -> str:
-        """Return 32 hexadecimal digits."""
+        """Digest of the inputs, 32 hexadecimal digits."""
         return digest(asdict(self), VERSION)
 
 
-def load_material(recipe: Dpo, base: Path, cache: Path, device: str) -> Material:
+def load_inputs(recipe: Dpo, base: Path, cache: Path, device: str) -> LoadedInputs:
     """Load the models and open the pairs, without computing anything.
 
     Args:
@@ -128,7 +128,7 @@ def load_material(recipe: Dpo, base: Path, cache: Path, device: str) -> Material
     with_audio = recipe.pairs.encode != "never" or checks_tokens
     source = open_pairs(recipe.pairs.source, base, labels, with_audio, FileDigests(cache))
     pairs = UnchangedPairs(source, source.content)
-    return Material(generator, reference, content, reference_content, pairs)
+    return LoadedInputs(generator, reference, content, reference_content, pairs)
 
 
 def pair_labels(recipe: Dpo, generator: Alignable) -> list[str]:
@@ -136,7 +136,7 @@ def pair_labels(recipe: Dpo, generator: Alignable) -> list[str]:
     return recipe.pairs.generators or [generator.name]
 
 
-def prepare_subject(recipe: Dpo, material: Material, cache: Path, device: str) -> Subject:
+def prepare_inputs(recipe: Dpo, loaded: LoadedInputs, cache: Path, device: str) -> PreparedInputs:
     """Check the pairs, and compute their features and targets.
 
     Args:
@@ -146,32 +146,32 @@ def prepare_subject(recipe: Dpo, material: Material, cache: Path, device: str) -
     Raises:
         InputError: the pairs do not fit the models.
     """
-    generator, reference = material.generator, material.reference
-    weights = ReferenceWeights.of(recipe, material)
+    generator, reference = loaded.generator, loaded.reference
+    weights = ReferenceWeights.from_recipe(recipe, loaded)
     # Two models can share the stored output of an encoder only if they are equal.
-    encoded = recipe.train == "decoder" and _same_weights(material)
+    encoded = recipe.train == "decoder" and _same_weights(loaded)
     clean = recipe.anchor.weight > 0 and recipe.anchor.side == "clean"
     made_from = FeatureInputs(
-        pairs=material.source.content,
+        pairs=loaded.source.content,
         labels=tuple(sorted(pair_labels(recipe, generator))),
-        generator=material.content.digest,
+        generator=loaded.content.digest,
         encode=recipe.pairs.encode,
         clean=clean,
         encoded_on=torch.device(device).type if encoded else None,
     )
     data = prepare_pairs(
         cache / f"pairs-{made_from.digest[:16]}",
-        material.source,
+        loaded.source,
         _feature_function(generator, encoded),
         _target_function(generator, recipe.pairs.encode, weights),
         clean,
     )
     weights.require_all(data.revisions)
-    return Subject(generator, reference, data, made_from.digest, encoded)
+    return PreparedInputs(generator, reference, data, made_from.digest, encoded)
 
 
-def _same_weights(material: Material) -> bool:
-    ours, other = material.content, material.reference_content
+def _same_weights(loaded: LoadedInputs) -> bool:
+    ours, other = loaded.content, loaded.reference_content
     return (ours.use, ours.code, ours.weights) == (other.use, other.code, other.weights)
 
 
@@ -190,13 +190,13 @@ class ReferenceWeights:
     any: bool
 
     @classmethod
-    def of(cls, recipe: Dpo, material: Material) -> ReferenceWeights:
+    def from_recipe(cls, recipe: Dpo, loaded: LoadedInputs) -> ReferenceWeights:
         """Return the weights that a recipe requires, with all labels of the reference's model."""
-        reference_use = material.reference_content.use
-        named = {label for label, use in material.source.uses.items() if use == reference_use}
+        reference_use = loaded.reference_content.use
+        named = {label for label, use in loaded.source.uses.items() if use == reference_use}
         return cls(
-            frozenset({material.reference.name, *named}),
-            material.reference.revision,
+            frozenset({loaded.reference.name, *named}),
+            loaded.reference.revision,
             recipe.reference_differs == "allow",
         )
 
@@ -207,7 +207,7 @@ class ReferenceWeights:
                 self.require(generator, revision)
 
     def is_known(self, generator: str, revision: str) -> bool:
-        """Return True for a side that the reference itself sampled."""
+        """Return whether the reference itself sampled a side."""
         return generator in self.labels and revision == self.revision
 
     def require(self, generator: str, revision: str) -> None:
@@ -243,7 +243,7 @@ def open_pairs(
 
 
 def _feature_function(generator: Alignable, encoded: bool) -> Callable[[PairedClip], Array]:
-    """A function that computes the features [F, C] of a clip, or their encoding."""
+    """Return a function that computes the features [F, C] of a clip, or their encoding."""
 
     @torch.no_grad()
     def hear(clip: PairedClip) -> Array:
@@ -261,7 +261,7 @@ def _feature_function(generator: Alignable, encoded: bool) -> Callable[[PairedCl
 def _target_function(
     generator: Alignable, encode: str, weights: ReferenceWeights
 ) -> Callable[[PairedClip, Side], Array]:
-    """A function that returns the target [T, D] of a side, stored or encoded from its audio."""
+    """Return a function that gives a side's target [T, D], stored or encoded from its audio."""
     kind = "latent" if generator.paradigm == "fm" else "tokens"
     token_check = TokenCheck(generator)
 

@@ -14,10 +14,10 @@ from torch import Tensor
 from gensr_pref.aligning.alarms import Alarms
 from gensr_pref.aligning.batches import Batching
 from gensr_pref.aligning.feature_cache import Array, PreparedPairs
-from gensr_pref.aligning.likelihood_gain import Utility
+from gensr_pref.aligning.inputs import LoadedInputs, PreparedInputs, load_inputs, prepare_inputs
 from gensr_pref.aligning.recipe import Dpo
 from gensr_pref.aligning.reference_values import ReferenceInputs, ReferenceValues
-from gensr_pref.aligning.setup import Material, Subject, load_material, prepare_subject
+from gensr_pref.aligning.utility import Utility
 from gensr_pref.errors import ConfigError, InputError, Problem, quantity
 from gensr_pref.identity import rng_for, unit_for
 
@@ -53,7 +53,7 @@ class AlignmentRun:
 
     recipe: Dpo
     accelerator: Accelerator
-    subject: Subject
+    inputs: PreparedInputs
     batching: Batching
     policy: Any
     reference: Utility
@@ -70,23 +70,23 @@ class AlignmentRun:
 
     @property
     def paradigm(self) -> str:
-        """Return the paradigm of the generator."""
-        return self.subject.generator.paradigm
+        """Paradigm of the generator."""
+        return self.inputs.generator.paradigm
 
     @property
     def per_epoch(self) -> int:
-        """Return the number of steps of an epoch."""
+        """Number of steps of an epoch."""
         return len(self.training) // self.size
 
     @property
     def size(self) -> int:
-        """Return the number of pairs of a batch."""
+        """Number of pairs of a batch."""
         parts: int = self.recipe.accumulate * self.accelerator.num_processes
         return min(self.recipe.batch, len(self.training) // parts * parts)
 
     @property
     def steps(self) -> int:
-        """Return the total number of steps."""
+        """Total number of steps."""
         return self.recipe.steps or self.recipe.epochs * self.per_epoch
 
 
@@ -104,12 +104,12 @@ class Processes:
 
     @property
     def is_main(self) -> bool:
-        """Return True in the process that writes the files."""
+        """Whether this is the process that writes the files."""
         return bool(self.accelerator.is_main_process)
 
     @property
     def device(self) -> str:
-        """Return torch's name of this process's device."""
+        """Name of this process's device in torch."""
         return str(self.accelerator.device)
 
 
@@ -125,8 +125,8 @@ def start_alignment(recipe: Dpo, base: Path, out: Path) -> AlignmentRun:
     """
     processes = start_processes(recipe)
     cache = training_cache(recipe, base, out)
-    material = load_material(recipe, base, cache, processes.device)
-    return make_alignment(recipe, material, processes, cache)
+    loaded = load_inputs(recipe, base, cache, processes.device)
+    return make_alignment(recipe, loaded, processes, cache)
 
 
 def training_cache(recipe: Dpo, base: Path, out: Path) -> Path:
@@ -135,7 +135,7 @@ def training_cache(recipe: Dpo, base: Path, out: Path) -> Path:
 
 
 def make_alignment(
-    recipe: Dpo, material: Material, processes: Processes, cache: Path
+    recipe: Dpo, loaded: LoadedInputs, processes: Processes, cache: Path
 ) -> AlignmentRun:
     """Return the alignment of a recipe from loaded models and opened pairs, at step 0.
 
@@ -144,18 +144,18 @@ def make_alignment(
     """
     accelerator = processes.accelerator
     with accelerator.main_process_first():
-        subject = prepare_subject(recipe, material, cache, processes.device)
+        inputs = prepare_inputs(recipe, loaded, cache, processes.device)
     precision = PRECISION[recipe.precision]
-    policy = subject.generator.policy.eval()
+    policy = inputs.generator.policy.eval()
     trained = _trained_parameters(policy, recipe)
-    encodes, frozen = not subject.encoded, recipe.train == "decoder"
-    utility = Utility(subject.generator, policy, encodes, precision, frozen)
-    reference = subject.reference.policy.requires_grad_(False).eval()
+    encodes, frozen = not inputs.encoded, recipe.train == "decoder"
+    utility = Utility(inputs.generator, policy, encodes, precision, frozen)
+    reference = inputs.reference.policy.requires_grad_(False).eval()
     optimiser = torch.optim.AdamW(
         trained, recipe.learning_rate, (0.9, 0.99), weight_decay=recipe.weight_decay
     )
     wrapped, optimiser = accelerator.prepare(utility, optimiser)
-    training, held_out = _split_pairs(recipe, subject)
+    training, held_out = _split_pairs(recipe, inputs)
     if len(training) < processes.parts:
         raise InputError(
             f"the split 'train' has {len(training)} that are not held out; a step needs at least "
@@ -167,11 +167,11 @@ def make_alignment(
     return AlignmentRun(
         recipe,
         accelerator,
-        subject,
-        _batching(recipe, subject, accelerator.device),
+        inputs,
+        _batching(recipe, inputs, accelerator.device),
         wrapped,
-        Utility(subject.reference, reference, encodes, precision),
-        _values(recipe, material, subject, cache, accelerator.device),
+        Utility(inputs.reference, reference, encodes, precision),
+        _values(recipe, loaded, inputs, cache, accelerator.device),
         optimiser,
         training,
         held_out,
@@ -179,10 +179,10 @@ def make_alignment(
     )
 
 
-def _batching(recipe: Dpo, subject: Subject, device: torch.device) -> Batching:
+def _batching(recipe: Dpo, inputs: PreparedInputs, device: torch.device) -> Batching:
     return Batching(
-        subject.data,
-        subject.generator,
+        inputs.data,
+        inputs.generator,
         recipe.seed,
         recipe.draws,
         recipe.antithetic,
@@ -236,30 +236,30 @@ def _trained_parameters(policy: torch.nn.Module, recipe: Dpo) -> list[torch.nn.P
 
 
 def _is_bias(name: str, parameter: Tensor) -> bool:
-    """Return True for biases, as in BitFit (Ben Zaken et al. 2022), and for gains of norms."""
+    """Return whether it is a bias, as in BitFit (Ben Zaken et al. 2022), or the gain of a norm."""
     return parameter.ndim < 2 or name.rpartition(".")[2] == "bias"
 
 
 def _values(
-    recipe: Dpo, material: Material, subject: Subject, cache: Path, device: torch.device
+    recipe: Dpo, loaded: LoadedInputs, inputs: PreparedInputs, cache: Path, device: torch.device
 ) -> ReferenceValues:
     made_from = ReferenceInputs(
-        data=subject.identity,
-        draws_of=material.content.digest,
-        reference=material.reference_content.digest,
-        encodes=not subject.encoded,
+        data=inputs.identity,
+        draws_of=loaded.content.digest,
+        reference=loaded.reference_content.digest,
+        encodes=not inputs.encoded,
         precision=recipe.precision,
         device=device.type,
     )
-    return ReferenceValues(cache, made_from, len(subject.data.ids))
+    return ReferenceValues(cache, made_from, len(inputs.data.ids))
 
 
-def _split_pairs(recipe: Dpo, subject: Subject) -> tuple[Array, Array]:
-    """The pairs for training, and the held-out pairs."""
-    training, held_out = subject.data.of(TRAIN), subject.data.of(VALIDATION)
+def _split_pairs(recipe: Dpo, inputs: PreparedInputs) -> tuple[Array, Array]:
+    """Return the pairs for training, and the held-out pairs."""
+    training, held_out = inputs.data.indices_in(TRAIN), inputs.data.indices_in(VALIDATION)
     if not len(held_out) and recipe.pairs.held_out:
         is_held_out = np.isin(
-            subject.data.clip[training], held_out_clips(recipe.seed, subject.data, training)
+            inputs.data.clip[training], held_out_clips(recipe.seed, inputs.data, training)
         )
         training, held_out = training[~is_held_out], training[is_held_out]
     if recipe.pairs.limit is not None:

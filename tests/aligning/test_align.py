@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 
 import numpy as np
@@ -9,11 +10,12 @@ import pytest
 import torch
 import yaml
 
-from gensr_pref.aligning import objectives, train
+from gensr_pref.aligning import align as align_module
+from gensr_pref.aligning import objectives
+from gensr_pref.aligning.align import align
 from gensr_pref.aligning.average import average_checkpoints
 from gensr_pref.aligning.recipe import Average, Dpo
 from gensr_pref.aligning.step import alignment_step, pair_losses, scheduled_learning_rate
-from gensr_pref.aligning.train import align
 from gensr_pref.cli.main import main
 from gensr_pref.config import run_file
 from gensr_pref.errors import ConfigError
@@ -75,7 +77,7 @@ def test_sum_and_mean_differ_by_the_tokens_that_count(paradigm, run, tmp_path) -
         moved(alignment)
         in_float64(alignment)
         alignment.values._folder = None  # what other tests kept is of float32
-        batch = alignment.batching.of(alignment.training[:1], 0)
+        batch = alignment.batching.make_batch(alignment.training[:1], 0)
         one[reduction] = pair_losses(alignment, batch, "test")["reward_chosen"].item()
     rows = batch.rows
     count = {
@@ -89,11 +91,11 @@ def test_sum_and_mean_differ_by_the_tokens_that_count(paradigm, run, tmp_path) -
 @every_paradigm
 def test_a_crop_cuts_both_sides_and_the_features(paradigm, run, tmp_path) -> None:
     alignment = begun(paradigm, run, tmp_path, "crop=20")
-    batch = alignment.batching.of(alignment.training[:6], 0)
+    batch = alignment.batching.make_batch(alignment.training[:6], 0)
     extra = 0 if paradigm == "fm" else 1
     assert set(batch.rows.frames.tolist()) == {20}
     assert set(batch.rows.lengths.tolist()) == {20 + extra}
-    data = alignment.subject.data
+    data = alignment.inputs.data
     number = int(alignment.training[0])
     x = data.features(int(data.clip[number])).astype(np.float32)
     [start] = [k for k in range(len(x)) if np.array_equal(x[k : k + 20].T, batch.rows.x[0].numpy())]
@@ -110,7 +112,7 @@ def test_a_crop_cuts_both_sides_and_the_features(paradigm, run, tmp_path) -> Non
 @every_paradigm
 def test_biases_alone_learn_a_preference(paradigm, run, tmp_path) -> None:
     alignment = begun(paradigm, run, tmp_path, "train=biases", "learning_rate=3e-3", "warm_up=0")
-    policy = alignment.subject.generator.policy
+    policy = alignment.inputs.generator.policy
     before = {name: value.clone() for name, value in policy.state_dict().items()}
     pairs, seen = alignment.training[:4], []
     for step in range(6):
@@ -127,23 +129,23 @@ def test_a_decoder_alone_is_trained_on_the_encoders_output(paradigm, run, tmp_pa
     whole = begun(paradigm, run, tmp_path)
     part = begun(paradigm, run, tmp_path, "train=decoder")
     name = {"fm": "field", "ar": "blocks", "mgm": "blocks"}[paradigm]
-    encoder = {k: v.clone() for k, v in part.subject.generator.policy.encoder.state_dict().items()}
+    encoder = {k: v.clone() for k, v in part.inputs.generator.policy.encoder.state_dict().items()}
     for alignment in (whole, part):
-        moved_decoder = getattr(alignment.subject.generator.policy, name)
+        moved_decoder = getattr(alignment.inputs.generator.policy, name)
         with torch.no_grad():
             for weights in moved_decoder.parameters():
                 weights.mul_(1.02)
     pairs = part.training[:4]
     a, b = (
-        pair_losses(one, one.batching.of(pairs, 0), "all")["margin"].detach()
+        pair_losses(one, one.batching.make_batch(pairs, 0), "all")["margin"].detach()
         for one in (whole, part)
     )
     assert a.abs().max() > 0
     torch.testing.assert_close(a, b, rtol=0.05, atol=0.05 * float(a.abs().max()))  # float16
     alignment_step(part, pairs, 0)
-    for key, value in part.subject.generator.policy.encoder.state_dict().items():
+    for key, value in part.inputs.generator.policy.encoder.state_dict().items():
         assert torch.equal(value, encoder[key])
-    assert gradient(part, part.batching.of(pairs, 0)).norm() > 0
+    assert gradient(part, part.batching.make_batch(pairs, 0)).norm() > 0
 
 
 def test_accumulated_parts_are_the_whole_batch(run, tmp_path) -> None:
@@ -153,9 +155,9 @@ def test_accumulated_parts_are_the_whole_batch(run, tmp_path) -> None:
         in_float64(alignment)  # Adam's first step turns with the sign of the least gradient
         alignment.values._folder = None  # what other tests kept is of float32
         alignment_step(alignment, alignment.training[:4], 0)
-        policy = alignment.subject.generator.policy
+        policy = alignment.inputs.generator.policy
         found.append(torch.cat([w.detach().flatten() for w in policy.parameters()]))
-    start = torch.cat([w.flatten() for w in alignment.subject.reference.policy.parameters()])
+    start = torch.cat([w.flatten() for w in alignment.inputs.reference.policy.parameters()])
     assert not torch.equal(found[0], start)
     assert (found[0] - found[1]).norm() < 1e-6 * (found[0] - start).norm()
 
@@ -165,29 +167,27 @@ def test_the_best_held_out_accuracy_is_kept(run, tmp_path, monkeypatch) -> None:
     weights = []
 
     def looked(alignment):
-        policy = alignment.subject.generator.policy
+        policy = alignment.inputs.generator.policy
         weights.append({k: v.clone() for k, v in policy.state_dict().items()})
         return {"accuracy": next(accuracies)}
 
-    monkeypatch.setattr(train, "evaluate_held_out", looked)
-    result = align(
-        recipe("fm", run, "steps=20", "evaluate_every=1", "early_stop=2"), tmp_path, base=run
-    )
+    monkeypatch.setattr(align_module, "evaluate_held_out", looked)
+    words = ("steps=20", "batch=2", "draws=2", "evaluate_every=1", "early_stop=2")
+    result = align(recipe("fm", run, *words), tmp_path, base=run)
     assert result["steps"] == 4
     assert result["best_step"] == 2
     kept = from_pretrained(tmp_path).policy.state_dict()
     for name, value in weights[1].items():
         assert torch.equal(kept[name], value)
-    again = align(
-        recipe("fm", run, "steps=20", "evaluate_every=1", "early_stop=2"), tmp_path, base=run
-    )
+    again = align(recipe("fm", run, *words), tmp_path, base=run)
     assert (again["steps"], again["best_step"]) == (4, 2)
 
 
 @every_paradigm
 def test_checkpoints_are_averaged(paradigm, run, tmp_path) -> None:
+    words = ("steps=1", "batch=2", f"cache={run.parent / 'cache'}")
     for seed in (0, 1):
-        align(recipe(paradigm, run, "steps=1", f"seed={seed}"), tmp_path / str(seed), base=run)
+        align(recipe(paradigm, run, *words, f"seed={seed}"), tmp_path / str(seed), base=run)
     made = run_file.parse(
         {"generator": {"use": f"{paradigm}-tiny"}, "checkpoints": ["0", "1"]}, Average, "test"
     )
@@ -196,7 +196,7 @@ def test_checkpoints_are_averaged(paradigm, run, tmp_path) -> None:
     for name, value in parts[2].items():
         torch.testing.assert_close(value, (parts[0][name] + parts[1][name]) / 2)
     other = {"fm": "ar", "ar": "mgm", "mgm": "fm"}[paradigm]
-    align(recipe(other, run, "steps=1"), tmp_path / "other", base=run)
+    shutil.copytree(SHIPPED / f"{other}-tiny", tmp_path / "other")
     mixed = made.model_copy(update={"checkpoints": ["0", "other"]})
     value = {"fm": "autoregressive", "ar": "masked", "mgm": "flow"}[paradigm]
     facts = {"value": value, "path": "other/config.json", "problem": "conflict"}
@@ -253,7 +253,7 @@ def test_bfloat16_is_close_to_float32(run, tmp_path) -> None:
     found = {}
     for precision in ("float32", "bfloat16"):
         alignment = begun("mgm", run, tmp_path, f"precision={precision}")
-        batch = alignment.batching.of(alignment.training[:4], 0)
+        batch = alignment.batching.make_batch(alignment.training[:4], 0)
         with torch.no_grad():
             found[precision] = alignment.policy(batch.rows)
         # Beta is 10, and u of policy and reference the same but for how a kernel rounds.

@@ -20,19 +20,19 @@ import torch
 from tqdm import tqdm
 
 from gensr_pref import process
-from gensr_pref.aligning.checkpoints import resume_state, save_checkpoint, save_state
-from gensr_pref.aligning.feature_cache import Array
-from gensr_pref.aligning.log import AlignmentLog, AlignmentReport
-from gensr_pref.aligning.recipe import Dpo
-from gensr_pref.aligning.setup import load_material
-from gensr_pref.aligning.step import alignment_step, evaluate_held_out
-from gensr_pref.aligning.training import (
+from gensr_pref.aligning.alignment_run import (
     AlignmentRun,
     Processes,
     make_alignment,
     start_processes,
     training_cache,
 )
+from gensr_pref.aligning.checkpoints import resume_state, save_checkpoint, save_state
+from gensr_pref.aligning.feature_cache import Array
+from gensr_pref.aligning.inputs import load_inputs
+from gensr_pref.aligning.log import AlignmentLog, AlignmentReport
+from gensr_pref.aligning.recipe import Dpo
+from gensr_pref.aligning.step import alignment_step, evaluate_held_out
 from gensr_pref.aligning.training_folder import Claim, lock_folder, require_same_claim, write_claim
 from gensr_pref.config.run_file import load_any
 
@@ -70,10 +70,10 @@ def align(
 def _begin(recipe: Dpo, base: Path, out: Path, processes: Processes) -> AlignmentRun:
     """Return the alignment, resumed if it has a state; claim the folder after all checks."""
     cache = training_cache(recipe, base, out)
-    material = load_material(recipe, base, cache, processes.device)
-    claim = Claim.of(recipe, _changeable_fields(recipe), material.made_from)
+    loaded = load_inputs(recipe, base, cache, processes.device)
+    claim = Claim.from_recipe(recipe, _changeable_fields(recipe), loaded.made_from)
     require_same_claim(out, claim)
-    alignment = make_alignment(recipe, material, processes, cache)
+    alignment = make_alignment(recipe, loaded, processes, cache)
     alignment.claim = claim.digest
     resume_state(alignment, out)
     if processes.is_main:
@@ -82,7 +82,7 @@ def _begin(recipe: Dpo, base: Path, out: Path, processes: Processes) -> Alignmen
 
 
 def _changeable_fields(recipe: Dpo) -> set[str]:
-    """Fields that may change when a training is resumed: its result does not depend on them."""
+    """Return the fields that may change on resuming, because no result depends on them."""
     fields = {"log_every", "save_every", "threads", "cache"}
     return fields if recipe.early_stop else {*fields, "evaluate_every"}
 
