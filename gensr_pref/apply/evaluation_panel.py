@@ -28,7 +28,8 @@ def choose_voting_panel(
     """Return the metrics, with votes for the scores that chose the pairs, and how this is known.
 
     Raises:
-        InputError: a metric or score is unknown, or needs what the clips do not have.
+        InputError: a metric or score is unknown, or needs what the clips do not have; or no score
+            votes.
     """
     clean = has_clean(clips.corpus)
     document = clips.document if clips.document and clips.document.get("panel") else None
@@ -48,6 +49,7 @@ def choose_voting_panel(
         uses = _remove_vote(uses, name, home)
     if not clean:
         _require_no_clean(uses, home)
+    _require_vote(uses, home)
     return uses, votes_from or "the panel"
 
 
@@ -69,6 +71,16 @@ def _remove_vote(uses: Sequence[MetricUse], name: str, home: Path) -> list[Metri
             f"no metric or score {name!r}.", field="hold_out", value=name, known=known
         )
     return [*uses, MetricUse(metric=known.get(name, name), vote=False)]
+
+
+def _require_vote(uses: Sequence[MetricUse], home: Path) -> None:
+    """Refuse a panel in which no score votes, because votes decide which policy wins."""
+    if not any(score.votes for member in Panel(uses, base=home).members for score in member.scores):
+        raise ConfigError(
+            f"no score votes. Set vote: true for a metric, or shorten {parameter('hold_out')}",
+            field="pairing.votes",
+            problem=Problem.EMPTY,
+        )
 
 
 def _require_no_clean(uses: Sequence[MetricUse], home: Path) -> None:

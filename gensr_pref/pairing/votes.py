@@ -1,4 +1,7 @@
-"""How each score counts: the panel's votes and the pairing section of the run file."""
+"""How each score counts: the panel's votes and the pairing section of the run file.
+
+No vote is decided here: a rule does it, such as `unanimous.compare_on_vote`.
+"""
 
 from __future__ import annotations
 
