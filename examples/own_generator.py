@@ -13,9 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from gensr_pref import Candidate, align, build, evaluate, sample
+from gensr_pref import Candidate, Rows, align, build, evaluate, sample
 from gensr_pref.config import plugins
-from gensr_pref.generators.base import Rows
 from gensr_pref.identity import file_digest
 
 BANDS, WINDOW, HOP = 8, 512, 256

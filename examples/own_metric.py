@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gensr_pref import MetricSpec, Score, audit, build, sample
+from gensr_pref import ClipSounds, MetricSpec, Score, audit, build, sample
 from gensr_pref.audio import Wave
 from gensr_pref.config import plugins
-from gensr_pref.metrics.base import ClipSounds
 
 
 class LogSpectralDistance:

@@ -28,21 +28,25 @@ if TYPE_CHECKING:
     from gensr_pref.exporting.hub import HubTarget
     from gensr_pref.exporting.load import load
     from gensr_pref.exporting.publish import publish
-    from gensr_pref.generators.base import Candidate
-    from gensr_pref.metrics.base import MetricSpec, Score
+    from gensr_pref.generators.base import Candidate, Rows
+    from gensr_pref.metrics.base import ClipSounds, MetricSpec, Score, score_each
     from gensr_pref.metrics.panel import Panel
+    from gensr_pref.pairing.base import Pair, orient_scores
     from gensr_pref.schema import Reason
 
 __all__ = [
     "Candidate",
+    "ClipSounds",
     "ExportOptions",
     "GensrPrefError",
     "HubTarget",
     "MetricSpec",
     "MetricUse",
+    "Pair",
     "Panel",
     "PublishingOptions",
     "Reason",
+    "Rows",
     "Run",
     "Score",
     "Sound",
@@ -53,23 +57,28 @@ __all__ = [
     "evaluate",
     "export",
     "load",
+    "orient_scores",
     "pair",
     "publish",
     "restore",
     "score",
+    "score_each",
 ]
 __version__ = version("gensr_pref")
 
 _MODULES = {
     "Candidate": "generators.base",
+    "ClipSounds": "metrics.base",
     "ExportOptions": "exporting.dataset",
     "GensrPrefError": "errors",
     "HubTarget": "exporting.hub",
     "MetricSpec": "metrics.base",
     "MetricUse": "config.run_file",
+    "Pair": "pairing.base",
     "Panel": "metrics.panel",
     "PublishingOptions": "exporting.export_run",
     "Reason": "schema",
+    "Rows": "generators.base",
     "Run": "config.run_file",
     "Score": "metrics.base",
     "Sound": "audio",
@@ -80,10 +89,12 @@ _MODULES = {
     "evaluate": "apply.evaluate",
     "export": "exporting.export_run",
     "load": "exporting.load",
+    "orient_scores": "pairing.base",
     "pair": "building.pair",
     "publish": "exporting.publish",
     "restore": "apply.restore",
     "score": "apply.score",
+    "score_each": "metrics.base",
 }
 
 

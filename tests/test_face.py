@@ -17,9 +17,10 @@ from tests.refusals import raises
 from tests.small_run import RUN, tables
 
 EXPECTED = {
-    "Candidate", "ExportOptions", "GensrPrefError", "HubTarget", "MetricSpec", "MetricUse", "Panel",
-    "PublishingOptions", "Reason", "Run", "Score", "Sound", "Unusable", "align", "audit", "build",
-    "evaluate", "export", "load", "pair", "publish", "restore", "score",
+    "Candidate", "ClipSounds", "ExportOptions", "GensrPrefError", "HubTarget", "MetricSpec",
+    "MetricUse", "Pair", "Panel", "PublishingOptions", "Reason", "Rows", "Run", "Score", "Sound",
+    "Unusable", "align", "audit", "build", "evaluate", "export", "load", "orient_scores", "pair",
+    "publish", "restore", "score", "score_each",
 }  # fmt: skip
 
 

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from gensr_pref import Candidate, MetricSpec, Score
-from gensr_pref.pairing.base import Pair, orient_scores
+from gensr_pref import Candidate, MetricSpec, Pair, Score, orient_scores
 
 
 class SpectralGate:

@@ -59,6 +59,9 @@ GRACE_SECONDS = 15.0  # time beyond the limit in which a worker may stop by itse
 LOOK_SECONDS = 30.0  # time between two checks for new nodes
 INTERRUPT_CHECK_SECONDS = 1.0  # time between two checks whether this process was interrupted
 BAD_STARTS = 10  # largest number of successive processes that die before they can work
+# The worker waits until each list of events was received, so that a call that ends its process
+# right away is known here (about 1 ms per call; without it the message was lost on a busy machine).
+_STREAMING = {"num_returns": "streaming", "_generator_backpressure_num_objects": 1}
 
 
 class PoolWorker:
@@ -213,7 +216,7 @@ class _Pool:
             job = self._next(self._crews[actor.crew])
             if job is not None:
                 self._idle.remove(actor)
-                stream = actor.remote.run.options(num_returns="streaming").remote(job.task)
+                stream = actor.remote.run.options(**_STREAMING).remote(job.task)
                 self._busy[stream] = _Running(actor, job, since=time.monotonic())
 
     def _next(self, crew: Crew) -> _PendingShard | None:
