@@ -7,7 +7,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from gensr_pref.auditing.base import Array, Comparisons, Judged, Rows, ranks
+from gensr_pref.auditing.base import Array, Comparisons, Rows, ScoredCandidates, ranks
 from gensr_pref.statistics.intervals import Estimate, bundles, interval, totals
 
 _SIGNED = (-1.0, 1.0)
@@ -25,7 +25,7 @@ class PairAgreement(TypedDict):
     krippendorff_alpha_interval: list[float] | None
 
 
-def pairwise_agreement(judged: Judged, compared: Comparisons) -> list[PairAgreement]:
+def pairwise_agreement(judged: ScoredCandidates, compared: Comparisons) -> list[PairAgreement]:
     """Compute Kendall's tau-b, agreement rate and Krippendorff's alpha of every two votes."""
     rank, rows = ranks(judged, judged.voters)
     results: list[PairAgreement] = []

@@ -21,7 +21,7 @@ _SEED = 0
 
 
 @dataclass(frozen=True)
-class Judged:
+class ScoredCandidates:
     """The scored candidates of a run, and how each score counts.
 
     Attributes:
@@ -72,7 +72,7 @@ class Pairs:
 
     Attributes:
         clip: [P] clip number.
-        chosen, rejected: [P] rows of `Judged`; -1 if not a scored candidate (the clean target).
+        chosen, rejected: [P] rows of `ScoredCandidates`; -1 if it is the clean target, not scored.
         margins: [P, M] how much better chosen is, in the score's unit; NaN where unknown.
     """
 
@@ -88,7 +88,7 @@ class Comparisons:
 
     Attributes:
         clip: [Q] clip number.
-        first, second: [Q] rows of `Judged`.
+        first, second: [Q] rows of `ScoredCandidates`.
         difference: [Q, M] value of first minus value of second, float32, NaN where unknown.
         clips: number of clips that shares refer to: all of the run, or those that were sampled.
     """
@@ -100,7 +100,7 @@ class Comparisons:
     clips: int
 
 
-def comparisons(judged: Judged, limit: int | None = None) -> Comparisons:
+def comparisons(judged: ScoredCandidates, limit: int | None = None) -> Comparisons:
     """Return all comparisons, or those of a seeded sample of clips if there are too many.
 
     Args:
@@ -135,7 +135,7 @@ def groups_by_size(group: Rows, rows: Rows) -> Iterator[Rows]:
         yield rows[starts[counts == count][:, None] + np.arange(count)]
 
 
-def ranks(judged: Judged, columns: Rows) -> tuple[Array, Rows]:
+def ranks(judged: ScoredCandidates, columns: Rows) -> tuple[Array, Rows]:
     """Return [K, V] mid-ranks (from 1) within groups, and the rows [K], which have all votes."""
     parts = [(np.zeros((0, len(columns))), np.zeros(0, dtype=np.int64))]
     for block in groups_by_size(judged.group, _rows_within_limit(judged)) if len(columns) else ():
@@ -148,7 +148,7 @@ def ranks(judged: Judged, columns: Rows) -> tuple[Array, Rows]:
     return rank, rows
 
 
-def shuffle_scores(judged: Judged, seed: int) -> Judged:
+def shuffle_scores(judged: ScoredCandidates, seed: int) -> ScoredCandidates:
     """Return the same candidates with independent scores, to compute chance levels.
 
     Every score is shuffled separately, within each group, among the candidates that have all votes.
@@ -163,7 +163,7 @@ def shuffle_scores(judged: Judged, seed: int) -> Judged:
     return replace(judged, value=mixed)
 
 
-def _rows_within_limit(judged: Judged, limit: int | None = None) -> Rows:
+def _rows_within_limit(judged: ScoredCandidates, limit: int | None = None) -> Rows:
     """Return the complete rows, or those of a sample of clips if they give too many comparisons."""
     limit = MAX_COMPARISONS if limit is None else limit
     rows = judged.complete_rows

@@ -8,7 +8,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from gensr_pref.auditing.base import Array, Comparisons, Judged, Mask, groups_by_size
+from gensr_pref.auditing.base import Array, Comparisons, Mask, ScoredCandidates, groups_by_size
 from gensr_pref.auditing.panel_yields import shuffles, tally
 from gensr_pref.statistics.intervals import share_interval
 
@@ -30,7 +30,7 @@ class Repeats(TypedDict):
     near: dict[str, float | None]
 
 
-def yield_by_candidates(judged: Judged, compared: Comparisons) -> list[CandidateYield]:
+def yield_by_candidates(judged: ScoredCandidates, compared: Comparisons) -> list[CandidateYield]:
     """Compute the expected yield if each generator had made only n candidates per clip.
 
     The yield is the share of subsets of n candidates, all of them or 256 seeded ones, in which two
@@ -49,7 +49,7 @@ def yield_by_candidates(judged: Judged, compared: Comparisons) -> list[Candidate
     ]
 
 
-def _curve(judged: Judged, compared: Comparisons) -> dict[int, float]:
+def _curve(judged: ScoredCandidates, compared: Comparisons) -> dict[int, float]:
     """Return the expected yield for each n."""
     everyone = (1 << len(judged.voters)) - 1
     is_pair: Mask = np.asarray(tally(judged, compared).unanimous(everyone).any(axis=0))
@@ -102,7 +102,7 @@ def subsets(size: int, n: int, seed: int = 0) -> Mask:
     return masks
 
 
-def repeats(judged: Judged, compared: Comparisons) -> Repeats:
+def repeats(judged: ScoredCandidates, compared: Comparisons) -> Repeats:
     """Count candidates that are equal on every score, and scores that hardly differ.
 
     Returns:
@@ -125,7 +125,7 @@ def repeats(judged: Judged, compared: Comparisons) -> Repeats:
     }
 
 
-def _shares(judged: Judged, hits: Mask, known: Mask) -> dict[str, float | None]:
+def _shares(judged: ScoredCandidates, hits: Mask, known: Mask) -> dict[str, float | None]:
     total = known.sum(axis=0)
     return {
         name: float(hits[:, k].sum() / total[k]) if total[k] else None
@@ -133,7 +133,7 @@ def _shares(judged: Judged, hits: Mask, known: Mask) -> dict[str, float | None]:
     }
 
 
-def group_sizes(judged: Judged) -> dict[str, int]:
+def group_sizes(judged: ScoredCandidates) -> dict[str, int]:
     """Count groups (a clip's candidates of one generator) by their candidates with all votes."""
     return {
         str(block.shape[1]): len(block)

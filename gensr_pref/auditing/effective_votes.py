@@ -9,7 +9,7 @@ import numpy as np
 from gensr_pref.auditing.agreement import krippendorff_alpha
 from gensr_pref.auditing.base import (
     Array,
-    Judged,
+    ScoredCandidates,
     ranks,
 )
 from gensr_pref.statistics.intervals import Estimate, interval, totals
@@ -30,7 +30,7 @@ class EffectiveVotes(TypedDict):
     krippendorff_alpha_interval: list[float] | None
 
 
-def effective_votes(judged: Judged) -> EffectiveVotes:
+def effective_votes(judged: ScoredCandidates) -> EffectiveVotes:
     """Compute the effective number of independent votes of the panel.
 
     It is computed from the eigenvalues l of the matrix [V, V] of the votes' rank correlations

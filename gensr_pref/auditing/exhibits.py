@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gensr_pref.auditing.base import Array, Judged, Pairs, Rows
+from gensr_pref.auditing.base import Array, Pairs, Rows, ScoredCandidates
 
 KINDS = {
     "largest margin": "The chosen candidate wins clearly on every vote. You should hear why.",
@@ -14,7 +14,7 @@ KINDS = {
 }
 
 
-def smallest_margins(judged: Judged, pairs: Pairs) -> Array:
+def smallest_margins(judged: ScoredCandidates, pairs: Pairs) -> Array:
     """Return [P] the smallest margin over the votes, in spreads; NaN if a vote is unknown.
 
     If no score votes, it is the smallest over all known scores.
@@ -26,7 +26,7 @@ def smallest_margins(judged: Judged, pairs: Pairs) -> Array:
     return np.asarray(np.where(np.isfinite(smallest), smallest, np.nan))
 
 
-def objections(judged: Judged, pairs: Pairs) -> Array:
+def preference_for_rejected(judged: ScoredCandidates, pairs: Pairs) -> Array:
     """Return [P] the mean preference for the rejected, over the scores that did not vote.
 
     In spreads; NaN if no such score is known.
@@ -39,13 +39,15 @@ def objections(judged: Judged, pairs: Pairs) -> Array:
     )
 
 
-def select_pairs(judged: Judged, pairs: Pairs, each: int, seed: int = 0) -> list[tuple[str, int]]:
+def select_pairs(
+    judged: ScoredCandidates, pairs: Pairs, each: int, seed: int = 0
+) -> list[tuple[str, int]]:
     """Return at most `each` pairs of every kind in `KINDS`, without repetition.
 
     Returns:
         (kind, index of the pair), in the order of the kinds.
     """
-    strength, against = smallest_margins(judged, pairs), objections(judged, pairs)
+    strength, against = smallest_margins(judged, pairs), preference_for_rejected(judged, pairs)
     drawn = np.random.default_rng(seed).permutation(len(pairs.clip))
     contested = _descending(against)
     order = {

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gensr_pref.auditing.base import Array, Judged, Mask, Pairs, Rows
+from gensr_pref.auditing.base import Array, Mask, Pairs, Rows, ScoredCandidates
 from gensr_pref.config.run_file import Pairing, parse
 from gensr_pref.errors import InputError, Problem, command_line
 from gensr_pref.identity import noisy_id
@@ -25,11 +25,12 @@ from gensr_pref.rundir.integrity import Contents, check
 from gensr_pref.rundir.json_columns import parse_steps
 from gensr_pref.schema import PAIR_ROLES, column
 
+NOT_DEGRADED = "none"  # in place of the steps of a degradation
 _CLIP_COLUMNS = ("speaker", "language", "split", "source", "degradation")
 
 
 @dataclass(frozen=True)
-class Evidence:
+class RunTables:
     """The tables of a run as arrays.
 
     Attributes:
@@ -54,7 +55,7 @@ class Evidence:
     pairs_table: pa.Table
     columns: ScoreColumns
     order: Rows
-    judged: Judged
+    judged: ScoredCandidates
 
     @property
     def out(self) -> Path:
@@ -82,7 +83,7 @@ class Evidence:
         return Pairs(clip, chosen, rejected, margins)
 
     @cached_property
-    def judged_by_rule(self) -> Judged:
+    def judged_by_rule(self) -> ScoredCandidates:
         """The same candidates, where the scores that the pair rule used are those that vote."""
         cast = votes_of_run(self.document)
         used = [vote.votes or _has_bound(vote) for vote in cast]
@@ -99,7 +100,7 @@ class Evidence:
         }
 
 
-def evidence(out: Path) -> Evidence:
+def load_tables(out: Path) -> RunTables:
     """Read the tables of a run directory.
 
     Raises:
@@ -133,7 +134,7 @@ def evidence(out: Path) -> Evidence:
     pairs = part_files.read_all(out, "pairs", ["clip_id", "chosen_id", "rejected_id"])
     scored = columns(scores, candidates, votes)
     order, judged = _judged_candidates(scored, clips, pairing)
-    return Evidence(
+    return RunTables(
         contents, document, pairing, clips, scores, candidates, pairs, scored, order, judged
     )
 
@@ -149,7 +150,7 @@ def panel_votes(document: RunDocument, pairing: Pairing) -> list[Vote]:
     return apply_pairing_settings(panel, pairing)
 
 
-def raw_scores(run: Evidence) -> tuple[Array, Rows, Mask]:
+def raw_scores(run: RunTables) -> tuple[Array, Rows, Mask]:
     """Return [K, M] raw scores, [K] clip numbers and [K] whether a row is a noisy input."""
     names = [vote.score for vote in run.columns.votes]
     noisy = pc.ends_with(run.scores.column("candidate_id"), noisy_id(""))
@@ -161,7 +162,7 @@ def raw_scores(run: Evidence) -> tuple[Array, Rows, Mask]:
 
 def _judged_candidates(
     scored: ScoreColumns, clips: pa.Table, pairing: Pairing
-) -> tuple[Rows, Judged]:
+) -> tuple[Rows, ScoredCandidates]:
     number = _indices(pa.table({"clip_id": scored.clip_ids}), "clip_id", clips.column("clip_id"))
     clip = number[scored.clip]
     names, label = np.unique(scored.generators, return_inverse=True)
@@ -170,7 +171,7 @@ def _judged_candidates(
     order = order[clip[order] >= 0]  # an incomplete run may lack a clip's row
     ballot = scored.ballot(order)
     votes = scored.votes
-    return order, Judged(
+    return order, ScoredCandidates(
         value=orient_scores(ballot),
         clip=clip[order],
         group=group[order],
@@ -202,4 +203,4 @@ def _map_column(table: pa.Table, name: str, read: Callable[[str], str]) -> list[
 
 def _degradation_name(degradation: str) -> str:
     steps = [step["step"] for step in parse_steps(degradation) if step["step"] != "gain"]
-    return "+".join(steps) or "none"
+    return "+".join(steps) or NOT_DEGRADED

@@ -24,7 +24,7 @@ from gensr_pref.auditing.learnability import (
     learnability,
     token_features,
 )
-from gensr_pref.auditing.load import Evidence
+from gensr_pref.auditing.load import RunTables
 from gensr_pref.auditing.sound_properties import SoundProperties, sound_properties
 from gensr_pref.identity import clean_id, digest, is_clean, split_candidate_id
 from gensr_pref.rundir import part_files
@@ -73,7 +73,7 @@ class AnalysedPairs:
     analyses: Mapping[str, AudioAnalysis]
 
 
-def analyse_pairs(run: Evidence, limit: int) -> AnalysedPairs:
+def analyse_pairs(run: RunTables, limit: int) -> AnalysedPairs:
     """Analyse chosen and rejected of at most `limit` pairs; results in the cache are reused."""
     rows, parts = _draw_rows(run, limit)
     ids = set(_ids(run, rows, "chosen")) | set(_ids(run, rows, "rejected"))
@@ -92,7 +92,7 @@ def analyse_pairs(run: Evidence, limit: int) -> AnalysedPairs:
     return AnalysedPairs(rows[np.array(both, dtype=bool)], known)
 
 
-def sound_values(run: Evidence, analysed: AnalysedPairs) -> dict[str, tuple[Array, Array]]:
+def sound_values(run: RunTables, analysed: AnalysedPairs) -> dict[str, tuple[Array, Array]]:
     """Return the values of each sound property for chosen and for rejected."""
     return {
         name: (_values(run, analysed, "chosen", name), _values(run, analysed, "rejected", name))
@@ -100,7 +100,7 @@ def sound_values(run: Evidence, analysed: AnalysedPairs) -> dict[str, tuple[Arra
     }
 
 
-def sampling_values(run: Evidence) -> dict[str, tuple[Array, Array]]:
+def sampling_values(run: RunTables) -> dict[str, tuple[Array, Array]]:
     """Return each numeric sampling setting (index, temperature ...) of chosen and rejected.
 
     It covers all pairs. NaN if there is no such candidate or setting.
@@ -121,7 +121,7 @@ def sampling_values(run: Evidence) -> dict[str, tuple[Array, Array]]:
     }
 
 
-def probe_generators(run: Evidence, analysed: AnalysedPairs) -> list[GeneratorProbe]:
+def probe_generators(run: RunTables, analysed: AnalysedPairs) -> list[GeneratorProbe]:
     """Run the probe on the pairs of each generator.
 
     Pairs of two generators have no common features. A clean target has none at all: the generator's
@@ -146,7 +146,7 @@ def probe_generators(run: Evidence, analysed: AnalysedPairs) -> list[GeneratorPr
     return results
 
 
-def _differences(run: Evidence, analysed: AnalysedPairs, rows: Rows) -> tuple[Array | None, str]:
+def _differences(run: RunTables, analysed: AnalysedPairs, rows: Rows) -> tuple[Array | None, str]:
     """Return [K, D] features of chosen minus rejected, and their source (latent or tokens)."""
     analyses = [analysed.analyses[name] for role in PAIR_ROLES for name in _ids(run, rows, role)]
     features = [row["features"] for row in analyses if row["features"] is not None]
@@ -162,7 +162,7 @@ def _differences(run: Evidence, analysed: AnalysedPairs, rows: Rows) -> tuple[Ar
     return None, ""
 
 
-def _draw_rows(run: Evidence, limit: int) -> tuple[Rows, list[Path]]:
+def _draw_rows(run: RunTables, limit: int) -> tuple[Rows, list[Path]]:
     """Return rows of the pairs table, in order, and the part files of their candidates."""
     counts = part_files.rows_by_part(run.out, "candidates")
     parts, ends = list(counts), np.cumsum(list(counts.values()))
@@ -215,17 +215,17 @@ def _read_cache(path: Path, fingerprint: str) -> dict[str, AudioAnalysis]:
     return {row["candidate_id"]: row for row in part_files.read(path).to_pylist()}
 
 
-def _values(run: Evidence, analysed: AnalysedPairs, role: str, name: SoundProperty) -> Array:
+def _values(run: RunTables, analysed: AnalysedPairs, role: str, name: SoundProperty) -> Array:
     ids = _ids(run, analysed.pairs, role)
     return np.array([analysed.analyses[key][name] for key in ids], dtype=np.float64)
 
 
-def _ids(run: Evidence, rows: Rows, role: str) -> list[str]:
+def _ids(run: RunTables, rows: Rows, role: str) -> list[str]:
     ids: list[str] = run.pairs_table.column(f"{role}_id").take(pa.array(rows)).to_pylist()
     return ids
 
 
-def _candidate_rows(run: Evidence, role: str) -> Rows:
+def _candidate_rows(run: RunTables, role: str) -> Rows:
     """Return [P] rows of the candidates table; -1 if it has no such candidate."""
     known = run.candidates.column("candidate_id").combine_chunks()
     index = pc.index_in(run.pairs_table.column(f"{role}_id"), value_set=known)

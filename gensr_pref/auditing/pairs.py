@@ -8,7 +8,7 @@ from typing import TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from gensr_pref.auditing.base import Array, Comparisons, Judged, Mask, Pairs, Rows
+from gensr_pref.auditing.base import Array, Comparisons, Mask, Pairs, Rows, ScoredCandidates
 from gensr_pref.auditing.panel_yields import tally
 from gensr_pref.statistics.intervals import clopper_pearson, ratio_interval, share_interval
 
@@ -81,7 +81,7 @@ BreakdownRow = TypedDict(
 )
 
 
-def margin_statistics(judged: Judged, pairs: Pairs) -> dict[str, Margins | None]:
+def margin_statistics(judged: ScoredCandidates, pairs: Pairs) -> dict[str, Margins | None]:
     """Summarise the pairs' margins on each score.
 
     Returns:
@@ -98,7 +98,7 @@ def margin_statistics(judged: Judged, pairs: Pairs) -> dict[str, Margins | None]
     return results
 
 
-def hold_out_rates(judged: Judged, pairs: Pairs) -> list[HoldOutRate]:
+def hold_out_rates(judged: ScoredCandidates, pairs: Pairs) -> list[HoldOutRate]:
     """Measure how often each score that does not vote prefers the chosen candidate.
 
     Returns:
@@ -125,7 +125,7 @@ def hold_out_rates(judged: Judged, pairs: Pairs) -> list[HoldOutRate]:
     return results
 
 
-def single_scores(judged: Judged, compared: Comparisons) -> list[SingleScore]:
+def single_scores(judged: ScoredCandidates, compared: Comparisons) -> list[SingleScore]:
     """Measure how pairs chosen by one score alone differ in all scores.
 
     This is the ablation of arXiv 2508.17229, which finds that pairs of one metric raise it and hurt
@@ -158,7 +158,7 @@ def single_scores(judged: Judged, compared: Comparisons) -> list[SingleScore]:
     return results
 
 
-def preference(judged: Judged, pairs: Pairs, generators: Sequence[str]) -> Preference:
+def preference(judged: ScoredCandidates, pairs: Pairs, generators: Sequence[str]) -> Preference:
     """Compare what the pairs of different generators prefer.
 
     The preference vector of a generator is the mean margin of its pairs on every score, in
@@ -166,7 +166,7 @@ def preference(judged: Judged, pairs: Pairs, generators: Sequence[str]) -> Prefe
     vote (the voting ones are positive by construction).
 
     Args:
-        generators: [R] generator of each row of `Judged`.
+        generators: [R] generator of each row of `ScoredCandidates`.
 
     Returns:
         ``vectors``: per generator {pairs, vector, intervals: [low, high] per score over clips};
@@ -216,7 +216,7 @@ def cosine(first: Array, second: Array) -> float | None:
 
 
 def breakdown(
-    judged: Judged, pairs: Pairs, properties: Mapping[str, Sequence[str | None]]
+    judged: ScoredCandidates, pairs: Pairs, properties: Mapping[str, Sequence[str | None]]
 ) -> dict[str, list[BreakdownRow]]:
     """Count clips and clips with a pair by each property of the clips.
 
@@ -234,7 +234,9 @@ def breakdown(
     }
 
 
-def _by_value(judged: Judged, pairs: Pairs, values: npt.NDArray[np.str_]) -> list[BreakdownRow]:
+def _by_value(
+    judged: ScoredCandidates, pairs: Pairs, values: npt.NDArray[np.str_]
+) -> list[BreakdownRow]:
     if not len(values):
         return []
     names, number = np.unique(values, return_inverse=True)
@@ -249,7 +251,7 @@ def _by_value(judged: Judged, pairs: Pairs, values: npt.NDArray[np.str_]) -> lis
     return [_row(judged, pairs, label, row_of == row) for row, label in enumerate(labels)]
 
 
-def _row(judged: Judged, pairs: Pairs, value: str, member: Mask) -> BreakdownRow:
+def _row(judged: ScoredCandidates, pairs: Pairs, value: str, member: Mask) -> BreakdownRow:
     """Return the row of the clips that are members, at least one."""
     mine = member[pairs.clip]
     clips, with_pair = int(member.sum()), len(np.unique(pairs.clip[mine]))

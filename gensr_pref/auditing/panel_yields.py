@@ -9,7 +9,13 @@ from typing import TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from gensr_pref.auditing.base import Comparisons, Judged, Mask, comparisons, shuffle_scores
+from gensr_pref.auditing.base import (
+    Comparisons,
+    Mask,
+    ScoredCandidates,
+    comparisons,
+    shuffle_scores,
+)
 from gensr_pref.pairing.unanimous import compare_on_vote
 from gensr_pref.statistics.intervals import share_interval
 
@@ -60,7 +66,7 @@ class Tally:
         return float((pairs[0] | pairs[1]).mean()) if pairs.shape[1] else None
 
 
-def tally(judged: Judged, compared: Comparisons, extra_spreads: float = 0.0) -> Tally:
+def tally(judged: ScoredCandidates, compared: Comparisons, extra_spreads: float = 0.0) -> Tally:
     """Return the votes on every comparison.
 
     Args:
@@ -120,7 +126,7 @@ class Veto(TypedDict):
     yield_lost: float | None
 
 
-def shuffles(judged: Judged) -> Iterator[tuple[Judged, Comparisons]]:
+def shuffles(judged: ScoredCandidates) -> Iterator[tuple[ScoredCandidates, Comparisons]]:
     """Yield the candidates with independent scores, and their comparisons, several times.
 
     Each of the 20 seeded rounds shuffles every score separately within each group. A run with over
@@ -132,7 +138,7 @@ def shuffles(judged: Judged) -> Iterator[tuple[Judged, Comparisons]]:
         yield mixed, comparisons(mixed, SHUFFLED_COMPARISONS)
 
 
-def panel_yields(judged: Judged, compared: Comparisons) -> PanelYields:
+def panel_yields(judged: ScoredCandidates, compared: Comparisons) -> PanelYields:
     """Compute the share of clips with a unanimous pair, and that of unanimous comparisons.
 
     Each share has its chance level, the mean over `shuffles`. With many candidates nearly every
@@ -183,7 +189,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def vetoes(judged: Judged, compared: Comparisons) -> list[Veto]:
+def vetoes(judged: ScoredCandidates, compared: Comparisons) -> list[Veto]:
     """Measure how often each vote alone stops a pair.
 
     Returns:
@@ -222,7 +228,9 @@ def vetoes(judged: Judged, compared: Comparisons) -> list[Veto]:
 
 
 def yield_by_margin(
-    judged: Judged, compared: Comparisons, spreads: Sequence[float] = (0, 0.1, 0.25, 0.5, 1, 1.5, 2)
+    judged: ScoredCandidates,
+    compared: Comparisons,
+    spreads: Sequence[float] = (0, 0.1, 0.25, 0.5, 1, 1.5, 2),
 ) -> list[MarginYield]:
     """Compute the yield if a number of spreads were added to every vote's margin.
 
@@ -239,7 +247,7 @@ def yield_by_margin(
 
 
 def _by_margin(
-    judged: Judged, compared: Comparisons, spreads: Sequence[float]
+    judged: ScoredCandidates, compared: Comparisons, spreads: Sequence[float]
 ) -> list[float | None]:
     everyone = (1 << len(judged.voters)) - 1
     return [

@@ -26,7 +26,7 @@ from gensr_pref.auditing.document import (
 )
 from gensr_pref.auditing.effective_votes import effective_votes
 from gensr_pref.auditing.listening.answers import audit_answers
-from gensr_pref.auditing.load import Evidence, evidence, raw_scores
+from gensr_pref.auditing.load import RunTables, load_tables, raw_scores
 from gensr_pref.auditing.pair_audio import (
     AnalysedPairs,
     analyse_pairs,
@@ -105,11 +105,11 @@ def audit(
         PartsError: the parts of the run do not belong together.
         StorageError: a table cannot be read.
     """
-    run = evidence(parse_location(out))
+    run = load_tables(parse_location(out))
     return _short_audit(run, rule) if brief else audit_of(run, audio_pairs, rule)
 
 
-def audit_of(run: Evidence, audio_pairs: int = AUDIO_PAIRS, rule: PairRule | None = None) -> Audit:
+def audit_of(run: RunTables, audio_pairs: int = AUDIO_PAIRS, rule: PairRule | None = None) -> Audit:
     """Do the same as `audit` for tables that have been read already."""
     rule = rule or built_in_rule(run.pairing.rule)
     results: Audit = {**_counts(run), **_full_parts(run, audio_pairs, rule), **_mean_scores(run)}
@@ -117,19 +117,19 @@ def audit_of(run: Evidence, audio_pairs: int = AUDIO_PAIRS, rule: PairRule | Non
     return results
 
 
-def _short_audit(run: Evidence, rule: PairRule | None) -> ShortAudit:
+def _short_audit(run: RunTables, rule: PairRule | None) -> ShortAudit:
     rule = rule or built_in_rule(run.pairing.rule)
     results: ShortAudit = {**_counts(run), **_short_parts(run, rule), **_mean_scores(run)}
     _write(run, results)
     return results
 
 
-def _write(run: Evidence, results: ShortAudit) -> None:
+def _write(run: RunTables, results: ShortAudit) -> None:
     text = json.dumps(results, indent=2, allow_nan=False) + "\n"
     part_files.write_text(run.out / "audit" / "audit.json", text)
 
 
-def _counts(run: Evidence) -> Counts:
+def _counts(run: RunTables) -> Counts:
     return {
         "run": run.document.name,
         "rule": run.pairing.rule,
@@ -155,7 +155,7 @@ def table_digests(contents: Contents) -> dict[str, str]:
     return {table: contents.digest(table) for table in contents.parts}
 
 
-def _short_parts(run: Evidence, rule: PairRule | None) -> ShortParts:
+def _short_parts(run: RunTables, rule: PairRule | None) -> ShortParts:
     judged = run.judged
     votes = panel_yields.tally(judged, comparisons(judged))
     alone = {judged.names[k]: votes.clip_share(1 << p) for p, k in enumerate(judged.voters)}
@@ -165,7 +165,7 @@ def _short_parts(run: Evidence, rule: PairRule | None) -> ShortParts:
     }
 
 
-def _full_parts(run: Evidence, audio_pairs: int, rule: PairRule | None) -> FullParts:
+def _full_parts(run: RunTables, audio_pairs: int, rule: PairRule | None) -> FullParts:
     judged, compared = run.judged, comparisons(run.judged)
     panel = panel_yields.panel_yields(judged, compared)
     joint = panel["joint"]  # None if no score votes
@@ -199,7 +199,7 @@ def _full_parts(run: Evidence, audio_pairs: int, rule: PairRule | None) -> FullP
     }
 
 
-def _scales(run: Evidence) -> dict[str, Scale]:
+def _scales(run: RunTables) -> dict[str, Scale]:
     """Return the margin and the spread of each vote, in the score's unit."""
     judged = run.judged
     return {
@@ -208,7 +208,7 @@ def _scales(run: Evidence) -> dict[str, Scale]:
     }
 
 
-def _yield(run: Evidence, chance: _ChanceLevel, alone: dict[str, float | None]) -> Yield:
+def _yield(run: RunTables, chance: _ChanceLevel, alone: dict[str, float | None]) -> Yield:
     """Return the share of all clips, including those without candidates, that have a pair."""
     joint = count_interval(len(np.unique(run.pairs.clip)), len(run.clips))
     return {
@@ -220,7 +220,7 @@ def _yield(run: Evidence, chance: _ChanceLevel, alone: dict[str, float | None]) 
     }
 
 
-def _full_yield(run: Evidence, panel: panel_yields.PanelYields, rule: PairRule | None) -> Yield:
+def _full_yield(run: RunTables, panel: panel_yields.PanelYields, rule: PairRule | None) -> Yield:
     joint = panel["joint"]
     alone = {score: share for score, share in panel["alone"].items() if share}
     if run.pairing.rule == "unanimous" and not (run.pairing.min or run.pairing.max):
@@ -232,7 +232,7 @@ def _full_yield(run: Evidence, panel: panel_yields.PanelYields, rule: PairRule |
     return yields
 
 
-def _yield_by_chance(run: Evidence, rule: PairRule | None) -> _ChanceLevel:
+def _yield_by_chance(run: RunTables, rule: PairRule | None) -> _ChanceLevel:
     """Return the yield of the run's rule with shuffled scores, or None with the reason."""
     if rule is None:
         return _chance_level(None, "rule_not_run")
@@ -248,19 +248,19 @@ def _chance_level(share: float | None, reason: str = "no_scores") -> _ChanceLeve
     return {"by_chance": share, "by_chance_reason": reason if share is None else None}
 
 
-def _shortcuts(run: Evidence, analysed: AnalysedPairs) -> list[bias.Difference]:
+def _shortcuts(run: RunTables, analysed: AnalysedPairs) -> list[bias.Difference]:
     clip = run.pairs.clip
     sound = bias.property_differences(sound_values(run, analysed), clip[analysed.pairs])
     return [*sound, *bias.property_differences(sampling_values(run), clip)]
 
 
-def _generator_wins(run: Evidence) -> list[bias.GeneratorWins]:
+def _generator_wins(run: RunTables) -> list[bias.GeneratorWins]:
     known = (run.pairs.chosen >= 0) & (run.pairs.rejected >= 0)
     rows = (getattr(run.pairs, role)[known] for role in PAIR_ROLES)
     return bias.wins_across_generators(*(run.generators[row] for row in rows))
 
 
-def _mean_scores(run: Evidence) -> MeanScores:
+def _mean_scores(run: RunTables) -> MeanScores:
     value, clip, noisy = raw_scores(run)
     names = run.judged.names
     sign = [1.0 if vote.higher_is_better else -1.0 for vote in run.columns.votes]

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Audit one run, or two to compare them, and print the results."""
     from gensr_pref.auditing.compare import compare_audits
-    from gensr_pref.auditing.load import evidence
+    from gensr_pref.auditing.load import load_tables
     from gensr_pref.auditing.report.write import report_of
     from gensr_pref.auditing.run_audit import audit_of
     from gensr_pref.cli import audit_text
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> None:
         require_local(
             run, "--open needs a local folder: copy audit/report.html to this machine and open it"
         )
-    loaded = [evidence(run) for run in runs]
+    loaded = [load_tables(run) for run in runs]
     audits = [audit_of(run, options.heard) for run in loaded]
     pages = [report_of(run, audit) for run, audit in zip(loaded, audits, strict=True)]
     if options.other:

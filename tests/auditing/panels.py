@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gensr_pref.auditing.base import Judged
+from gensr_pref.auditing.base import ScoredCandidates
 
 
 def judged(
@@ -15,12 +15,12 @@ def judged(
     within_bounds: Sequence[bool] | None = None,
     groups: Sequence[int] | None = None,
     extra: int = 0,
-) -> Judged:
+) -> ScoredCandidates:
     """Return a panel with values per clip [N, M]; `extra` clips have no candidates."""
     value = np.concatenate([np.asarray(clip, dtype=float) for clip in clips])
     clip = np.repeat(np.arange(len(clips)), [len(values) for values in clips])
     width = value.shape[1]
-    return Judged(
+    return ScoredCandidates(
         value=value,
         clip=clip,
         group=clip if groups is None else np.asarray(groups),

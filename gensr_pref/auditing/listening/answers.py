@@ -14,7 +14,7 @@ from gensr_pref.auditing.base import Rows
 from gensr_pref.auditing.listening import statistics
 from gensr_pref.auditing.listening.catch_trials import CatchRow, catch_trials
 from gensr_pref.auditing.listening.margin_fit import MarginFit, by_margin
-from gensr_pref.auditing.load import Evidence
+from gensr_pref.auditing.load import RunTables
 from gensr_pref.errors import InputError, Problem, StorageError, parameter
 from gensr_pref.rundir import part_files
 from gensr_pref.storage import files
@@ -133,7 +133,7 @@ def list_listeners(out: Path) -> list[str]:
     return sorted(name for name in names if NAME.fullmatch(name))
 
 
-def audit_answers(run: Evidence) -> Listening:
+def audit_answers(run: RunTables) -> Listening:
     """Return the statistics of the answers about a run's pairs; only counts if no answer counts.
 
     Answers of listeners who failed too many catch trials stay on the disk, but do not count.
@@ -167,7 +167,7 @@ def audit_answers(run: Evidence) -> Listening:
     }
 
 
-def _answers(run: Evidence, stored: list[StoredAnswer]) -> statistics.Answers:
+def _answers(run: RunTables, stored: list[StoredAnswer]) -> statistics.Answers:
     """Return the answers about pairs of which the run has both candidates."""
     chosen = _rows(run.ids, [answer["chosen_id"] for answer in stored])
     rejected = _rows(run.ids, [answer["rejected_id"] for answer in stored])

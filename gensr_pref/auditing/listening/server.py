@@ -22,7 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 from gensr_pref.auditing.listening import answers
 from gensr_pref.auditing.listening.session import RequestError, Session
 from gensr_pref.auditing.listening.trials import draw_trials, read_sounds
-from gensr_pref.auditing.load import evidence
+from gensr_pref.auditing.load import load_tables
 from gensr_pref.errors import InputError, Problem, StorageError, parameter
 from gensr_pref.untrusted.text import escape_invisible
 
@@ -48,7 +48,7 @@ def open_server(
         StorageError: the run directory cannot be read.
     """
     name = answers.listener_name(listener) if listener else None
-    trials = draw_trials(evidence(out), pairs)
+    trials = draw_trials(load_tables(out), pairs)
     if not trials:
         raise InputError(
             "no pair to listen to. Its audit gives the reasons", path=out, problem=Problem.EMPTY

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from gensr_pref import audio
 from gensr_pref.auditing.exhibits import smallest_margins
-from gensr_pref.auditing.load import Evidence
+from gensr_pref.auditing.load import RunTables
 from gensr_pref.auditing.sound_properties import sound_properties
 from gensr_pref.identity import clean_id, digest, noisy_id, seed_for
 from gensr_pref.rundir import part_files
@@ -61,7 +61,7 @@ class Trial:
         return "chosen" if (choice == "a") != self.swapped else "rejected"
 
 
-def draw_trials(run: Evidence, pairs: int) -> list[Trial]:
+def draw_trials(run: RunTables, pairs: int) -> list[Trial]:
     """Return the trials of a run: at most `pairs` pairs, spread evenly over their sorted margins.
 
     Every eighth trial is a catch trial: identical sounds or, if there is a clean clip, the clean

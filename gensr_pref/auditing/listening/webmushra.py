@@ -14,7 +14,7 @@ from gensr_pref.auditing.listening.trials import (
     order_for_listener,
     read_sounds,
 )
-from gensr_pref.auditing.load import evidence
+from gensr_pref.auditing.load import load_tables
 from gensr_pref.errors import InputError, Problem, StorageError
 from gensr_pref.rundir import part_files
 
@@ -84,7 +84,7 @@ def export_webmushra(out: Path, folder: Path, pairs: int) -> WebmushraTest:
         raise InputError(
             "is not an empty folder. Name a new one", path=folder, problem=Problem.EXISTS
         )
-    trials = order_for_listener(draw_trials(evidence(out), pairs), "export")
+    trials = order_for_listener(draw_trials(load_tables(out), pairs), "export")
     if not trials:
         raise InputError(
             "no pair to listen to. Its audit gives the reasons", path=out, problem=Problem.EMPTY

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gensr_pref.auditing.document import Audit
+from gensr_pref.auditing.load import NOT_DEGRADED
 from gensr_pref.auditing.pairs import BreakdownRow
 from gensr_pref.auditing.report import pair_answers as pairs
 from gensr_pref.auditing.report.advice import advise_margins
@@ -189,10 +190,10 @@ def _compare_degradations(question: str, text: str, rows: Sequence[BreakdownRow]
     fewest, most = (pick(enough, key=lambda row: row["yield"]) for pick in (min, max))
     if fewest["high"] < most["low"]:
         shares = (
-            f"{percent(fewest['yield'])} of the clips with “{fewest['value']}” have one, and "
-            f"{percent(most['yield'])} of those with “{most['value']}”."
+            f"{percent(fewest['yield'])} of the clips {_with(fewest)} have one, and "
+            f"{percent(most['yield'])} of those {_with(most)}."
         )
-        next_step = f"The pairs contain fewer clips with “{fewest['value']}” than the data do."
+        next_step = f"The pairs contain fewer clips {_with(fewest)} than the data do."
         return Answer(question, "check", f"{text}. {shares}", next_step)
     difference = max(row["high"] for row in enough) - min(row["low"] for row in enough)
     if difference <= SIMILAR_YIELDS:
@@ -201,6 +202,11 @@ def _compare_degradations(question: str, text: str, rows: Sequence[BreakdownRow]
     needs = round(clips * (difference / SIMILAR_YIELDS) ** 2)
     next_step = f"Undecided with {clips} clips per degradation; about {needs} would decide."
     return Answer(question, "undecided", f"{text}. No degradation clearly loses more.", next_step)
+
+
+def _with(row: BreakdownRow) -> str:
+    """Return the degradation of a row of the breakdown as the end of "clips ..."."""
+    return "without degradation" if row["value"] == NOT_DEGRADED else f"with “{row['value']}”"
 
 
 def _improvement(audit: Audit) -> Answer | None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from gensr_pref import audio
 from gensr_pref.auditing.document import Audit
 from gensr_pref.auditing.exhibits import select_pairs
-from gensr_pref.auditing.load import Evidence, evidence
+from gensr_pref.auditing.load import RunTables, load_tables
 from gensr_pref.auditing.report.page import AudioTrack, Exhibit, render_page
 from gensr_pref.auditing.report.spectrogram import powers, spectrogram
 from gensr_pref.errors import InputError, Problem, command_line, quantity
@@ -48,10 +48,10 @@ def report(out: Path, audit: Audit) -> Path:
         InputError: the audit is a short one, as after `pair`.
         StorageError: the run directory cannot be read or written.
     """
-    return report_of(evidence(out), audit)
+    return report_of(load_tables(out), audit)
 
 
-def report_of(run: Evidence, audit: Audit) -> Path:
+def report_of(run: RunTables, audit: Audit) -> Path:
     """Do the same as `report` for tables that have been read already."""
     out = run.out
     if "panel" not in audit:
@@ -69,7 +69,7 @@ def report_of(run: Evidence, audit: Audit) -> Path:
     return path
 
 
-def _exhibits(run: Evidence) -> tuple[list[Exhibit], int]:
+def _exhibits(run: RunTables) -> tuple[list[Exhibit], int]:
     """Return the selected pairs that fit into the page, and the number of those that do not."""
     selected = select_pairs(run.judged, run.pairs, PAIRS_PER_KIND)
     table = run.pairs_table.take(pa.array([index for _, index in selected], pa.int64()))

@@ -17,7 +17,7 @@ from gensr_pref.auditing.listening.trials import (
     order_for_listener,
     read_sounds,
 )
-from gensr_pref.auditing.load import evidence
+from gensr_pref.auditing.load import load_tables
 from gensr_pref.auditing.run_audit import audit
 from gensr_pref.auditing.sound_properties import sound_properties
 from gensr_pref.building.build import build
@@ -209,7 +209,8 @@ def test_sounds_are_those_of_the_run_at_equal_loudness(out):
     levels = [sound_properties(sound.wave, sound.rate)["level_db"] for sound in sounds.values()]
     assert np.ptp(levels) < 0.2
     trials = {
-        trial.code: trial for trial in order_for_listener(draw_trials(evidence(out), PAIRS), "ann")
+        trial.code: trial
+        for trial in order_for_listener(draw_trials(load_tables(out), PAIRS), "ann")
     }
     trial = trials[reply["trial"]]
     rows = {
@@ -223,7 +224,7 @@ def test_sounds_are_those_of_the_run_at_equal_loudness(out):
 
 
 def test_a_and_b_are_swapped_per_listener_and_answers_are_translated(out):
-    trials = draw_trials(evidence(out), PAIRS)
+    trials = draw_trials(load_tables(out), PAIRS)
     names = [f"listener{k}" for k in range(40)]
     swapped = np.array(
         [[trial.swapped for trial in order_for_listener(trials, name)] for name in names]
@@ -240,7 +241,7 @@ def test_a_and_b_are_swapped_per_listener_and_answers_are_translated(out):
 
 
 def test_trials_include_catch_trials(out):
-    trials = draw_trials(evidence(out), PAIRS)
+    trials = draw_trials(load_tables(out), PAIRS)
     same = [trial for trial in trials if trial.kind == "same"]
     assert same
     assert all(trial.sounds[0] == trial.sounds[1] for trial in same)
@@ -249,7 +250,7 @@ def test_trials_include_catch_trials(out):
 
 def test_no_sound_of_a_catch_trial_is_the_noisy_input(out):
     pair(out, ["pairs_per_clip=3"])
-    drawn = draw_trials(evidence(out), 14)
+    drawn = draw_trials(load_tables(out), 14)
     (trial,) = [trial for trial in drawn if trial.kind == "clean"]
     stored = read_sounds(out, drawn)
     sounds = {side: audio.read(stored[name]) for side, name in trial.buttons.items()}
@@ -279,7 +280,7 @@ def below(sound):
 
 @pytest.mark.usefixtures("unrendered_figures")
 def test_the_audit_counts_the_answers(out, capsys):
-    trials = order_for_listener(draw_trials(evidence(out), PAIRS), "ann")
+    trials = order_for_listener(draw_trials(load_tables(out), PAIRS), "ann")
     with serving(out, listener="Ann") as port:
         for trial in trials:
             choice = "tie" if trial.kind == "same" else ("b" if trial.swapped else "a")
