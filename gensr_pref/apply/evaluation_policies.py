@@ -16,7 +16,7 @@ COMMON = "common"  # the label whose seeds all policies but the placebo use
 
 
 def label_generators(wanted: Evaluation, home: Path) -> list[GeneratorUse]:
-    """Return the policies, with common seeds, and the base once more with its own as the placebo.
+    """Return the policies with common seeds, and a placebo: the base with seeds of its own.
 
     Raises:
         ConfigError: there are fewer than two policies, a label is repeated or reserved, or the base

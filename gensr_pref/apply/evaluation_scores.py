@@ -20,10 +20,14 @@ from gensr_pref.schema import column
 
 Counts = dict[str, Counter[str]]
 Nulls = dict[str, dict[str, Counter[str]]]
+Position = tuple[int, int, int]  # of a candidate in the arrays: policy, clip, sample
 
 
 class CandidateFailure(TypedDict):
-    """A row of the failures table about a candidate; see `gensr_pref.schema.Failure`."""
+    """A row of the failures table about a candidate; see `gensr_pref.schema.Failure`.
+
+    ``duplicate_of``: None unless the candidate has the same samples as an earlier one.
+    """
 
     stage: str
     clip_id: str
@@ -31,7 +35,7 @@ class CandidateFailure(TypedDict):
     score: str
     reason: str
     detail: str
-    duplicate_of: str
+    duplicate_of: str | None
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,9 @@ def read_scores(out: Path, uses: Sequence[GeneratorUse]) -> tuple[PolicyScores, 
         np.array([vote.ties for vote in votes]),
         column(clips, "speaker"),
     )
-    return policy_scores, _count_missing(out, policy_scores, clip_index, scores)
+    failures = _failures(out, policy_scores, clip_index)
+    _fill_duplicates(policy_scores.value, failures, scores)
+    return policy_scores, _count_missing(failures, policy_scores.labels, scores)
 
 
 def _scores(out: Path, names: Sequence[str]) -> dict[str, Array]:
@@ -96,42 +102,51 @@ def _scores(out: Path, names: Sequence[str]) -> dict[str, Array]:
     return dict(zip(column(table, "candidate_id"), values, strict=True))
 
 
-def _count_missing(
-    out: Path,
-    policy_scores: PolicyScores,
-    clip_index: Mapping[str, int],
-    scores: Mapping[str, Array],
-) -> MissingScores:
-    """Count what is missing, and give every duplicate the scores of the candidate it repeats.
+def _failures(
+    out: Path, policy_scores: PolicyScores, clip_index: Mapping[str, int]
+) -> list[tuple[Position, CandidateFailure]]:
+    """Return the rows of the failures table about candidates that are compared, and their place.
 
     Args:
-        policy_scores: its `value` receives the scores of duplicates.
-        clip_index: index of each clip in it.
-        scores: by candidate id.
+        policy_scores: the arrays of the comparison.
+        clip_index: index of each clip in them.
     """
     label_index = {label: index for index, label in enumerate(policy_scores.labels)}
+    failures = []
+    for path in part_files.parts(out, "failures"):
+        for row in part_files.read(path).to_pylist():
+            if row["candidate_id"] is None:
+                continue
+            clip, label, index = split_candidate_id(row["candidate_id"])
+            if label not in label_index or clip not in clip_index:
+                continue
+            if index < policy_scores.samples[label_index[label]]:
+                failures.append(((label_index[label], clip_index[clip], index), row))
+    return failures
+
+
+def _fill_duplicates(
+    value: Array,
+    failures: Sequence[tuple[Position, CandidateFailure]],
+    scores: Mapping[str, Array],
+) -> None:
+    """Give every candidate that repeats an earlier one its scores, in `value` [L, C, S, M]."""
+    for position, row in failures:
+        earlier = scores.get(row["duplicate_of"] or "")
+        if row["stage"] != "scores" and earlier is not None:
+            value[position] = earlier
+
+
+def _count_missing(
+    failures: Sequence[tuple[Position, CandidateFailure]],
+    labels: Sequence[str],
+    scores: Mapping[str, Array],
+) -> MissingScores:
+    """Count the failed candidates and the null scores; duplicates of scored ones are neither."""
     missing = MissingScores(defaultdict(Counter), defaultdict(lambda: defaultdict(Counter)))
-    for row in _failures(out):
-        clip, label, index = split_candidate_id(row["candidate_id"])
-        if label not in label_index or clip not in clip_index:
-            continue
-        if index >= policy_scores.samples[label_index[label]]:
-            continue
-        earlier = scores.get(row["duplicate_of"])
+    for (label, _, _), row in failures:
         if row["stage"] == "scores":
-            missing.nulls[label][row["score"]][row["reason"]] += 1
-        elif earlier is not None:
-            policy_scores.value[label_index[label], clip_index[clip], index] = earlier
-        else:
-            missing.failures[label][row["reason"]] += 1
+            missing.nulls[labels[label]][row["score"]][row["reason"]] += 1
+        elif row["duplicate_of"] not in scores:
+            missing.failures[labels[label]][row["reason"]] += 1
     return missing
-
-
-def _failures(out: Path) -> list[CandidateFailure]:
-    """Return the rows of the failures table that are about a candidate."""
-    rows = [
-        row
-        for path in part_files.parts(out, "failures")
-        for row in part_files.read(path).to_pylist()
-    ]
-    return [row for row in rows if row["candidate_id"] is not None]

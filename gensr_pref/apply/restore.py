@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypedDict
 
 from gensr_pref.apply.best_of import judge_of
-from gensr_pref.apply.chunks import OVERLAP_SECONDS, PIECE_SECONDS
+from gensr_pref.apply.file_pieces import OVERLAP_SECONDS, PIECE_SECONDS
 from gensr_pref.apply.restore_file import FileRestorer, RestoredFile, SourceFile
 from gensr_pref.building import open_run
 from gensr_pref.building.sampling import GeneratorRequest

@@ -14,7 +14,7 @@ import numpy as np
 
 from gensr_pref import audio, process
 from gensr_pref.apply.best_of import Judge
-from gensr_pref.apply.chunks import open_output, split_pieces
+from gensr_pref.apply.file_pieces import open_output, split_pieces
 from gensr_pref.audio import Sound, Wave
 from gensr_pref.building.sampling import GeneratorRequest, sample_clip
 from gensr_pref.building.worker import load_generator

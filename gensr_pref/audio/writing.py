@@ -1,6 +1,6 @@
 """Encodes a waveform as 16-bit FLAC or WAV, in memory.
 
-Three modules write other audio themselves: long files piece by piece (``apply.chunks``), other
+Three modules write other audio themselves: long files piece by piece (``apply.file_pieces``), other
 codecs (``corpus.codec``) and float32 (``aligning.pretrain.examples``).
 """
 

@@ -20,8 +20,8 @@ _BLOCK = 2**25  # bytes of the clips x subsets table that is computed at once
 CandidateYield = TypedDict("CandidateYield", {"n": int, "yield": float, "by_chance": float})
 
 
-class Repeats(TypedDict):
-    """The shares of comparisons of equal or nearly equal candidates; see `repeats`."""
+class EqualCandidates(TypedDict):
+    """The shares of comparisons of equal or nearly equal candidates; see `equal_candidates`."""
 
     same: float | None
     same_interval: list[float] | None
@@ -102,7 +102,7 @@ def subsets(size: int, n: int, seed: int = 0) -> Mask:
     return masks
 
 
-def repeats(judged: ScoredCandidates, compared: Comparisons) -> Repeats:
+def equal_candidates(judged: ScoredCandidates, compared: Comparisons) -> EqualCandidates:
     """Count candidates that are equal on every score, and scores that hardly differ.
 
     Returns:

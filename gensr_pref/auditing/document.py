@@ -6,7 +6,7 @@ from typing import NotRequired, TypedDict
 
 from gensr_pref.auditing.agreement import PairAgreement
 from gensr_pref.auditing.bias import Difference, GeneratorWins
-from gensr_pref.auditing.candidates import CandidateYield, Repeats
+from gensr_pref.auditing.candidates import CandidateYield, EqualCandidates
 from gensr_pref.auditing.effective_votes import EffectiveVotes
 from gensr_pref.auditing.learnability import GeneratorProbe
 from gensr_pref.auditing.listening.answers import Listening
@@ -126,7 +126,7 @@ class FullParts(ShortParts):
     yield_by_candidates: list[CandidateYield]
     yield_by_margin: list[MarginYield]
     candidates_with_all_votes: dict[str, int]
-    repeats: Repeats
+    repeats: EqualCandidates
     hold_out: list[HoldOutRate]
     single_scores: list[SingleScore]
     preference: Preference

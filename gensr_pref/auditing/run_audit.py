@@ -110,7 +110,7 @@ def audit(
 
 
 def audit_of(run: RunTables, audio_pairs: int = AUDIO_PAIRS, rule: PairRule | None = None) -> Audit:
-    """Do the same as `audit` for tables that have been read already."""
+    """Compute and write the audit from tables that have been read already; see `audit`."""
     rule = rule or built_in_rule(run.pairing.rule)
     results: Audit = {**_counts(run), **_full_parts(run, audio_pairs, rule), **_mean_scores(run)}
     _write(run, results)
@@ -185,7 +185,7 @@ def _full_parts(run: RunTables, audio_pairs: int, rule: PairRule | None) -> Full
         "yield_by_candidates": candidates.yield_by_candidates(judged, compared),
         "yield_by_margin": panel_yields.yield_by_margin(judged, compared),
         "candidates_with_all_votes": candidates.group_sizes(judged),
-        "repeats": candidates.repeats(judged, compared),
+        "repeats": candidates.equal_candidates(judged, compared),
         "margins": pairs.margin_statistics(judged, run.pairs),
         "hold_out": pairs.hold_out_rates(run.judged_by_rule, run.pairs),
         "single_scores": pairs.single_scores(judged, compared),

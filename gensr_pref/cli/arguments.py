@@ -50,9 +50,9 @@ def megabytes(text: str) -> int:
 
 
 def flags(options: argparse.Namespace) -> dict[str, str]:
-    """Return a command's flags and metavars by the names of the parameters that errors name.
+    """Return the flag or metavar to show instead of each parameter name in an error.
 
-    A parameter and its argument share their name (`dest`), so this is the only translation.
+    A parameter and its argument share their name (`dest`), so no other table is needed.
     """
     return {
         action.dest: action.option_strings[-1]

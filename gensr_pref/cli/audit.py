@@ -54,7 +54,8 @@ def run(options: argparse.Namespace) -> None:
         show(as_json(audits[0]))
     else:
         written = f"Written to {pages[0]}; the figures to {pages[0].with_name('audit.json')}"
-        show("\n\n".join([audit_text.text(audits[0]), audit_text.means(audits[0]), written]))
+        described = audit_text.describe_audit(audits[0])
+        show("\n\n".join([described, audit_text.means(audits[0]), written]))
     if options.open:
         import webbrowser
 

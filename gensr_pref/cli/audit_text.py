@@ -9,7 +9,7 @@ from gensr_pref.auditing.bias import SMALL_D, SMALL_DELTA
 from gensr_pref.auditing.compare import AuditComparison
 from gensr_pref.auditing.format import format_bounds, format_interval, format_share
 from gensr_pref.auditing.learnability import GeneratorProbe
-from gensr_pref.auditing.report.pair_answers import GOLDEN, is_learnable, is_unlearnable
+from gensr_pref.auditing.report.pair_findings import GOLDEN, is_learnable, is_unlearnable
 from gensr_pref.cli.tables import format_number, format_reasons, format_table
 from gensr_pref.errors import quantity
 from gensr_pref.pairing.no_pairs import asks_for_pairs
@@ -25,7 +25,7 @@ _COMPARED = (
 )
 
 
-def text(audit: Mapping[str, Any]) -> str:
+def describe_audit(audit: Mapping[str, Any]) -> str:
     """Return everything that the command prints except the mean scores."""
     parts = [
         _describe_unfinished(audit),

@@ -122,10 +122,10 @@ def run(options: argparse.Namespace) -> None:
         )
     with plugin_prints_on_stderr():
         result = publish(options.dir, options.out, contents, publishing, target, options.dry_run)
-    show(as_json(result) if options.json else text(result).render(flags(options)))
+    show(as_json(result) if options.json else describe_export(result).render(flags(options)))
 
 
-def text(result: Exported) -> Message:
+def describe_export(result: Exported) -> Message:
     """Return what was written, under which licences, and what was pushed to the Hub."""
     rows = [{**row, "bytes": _size(row["bytes"])} for row in result["tables"]]
     parts = [f"Written to {result['out']}", format_table(rows), _licences(result)]

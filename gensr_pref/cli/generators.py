@@ -11,7 +11,7 @@ HELP = "list the generators, with their sample rates, needs and licences"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add nothing: the command has no arguments of its own."""
+    """Do nothing: the command has no arguments of its own."""
 
 
 def run(options: argparse.Namespace) -> None:

@@ -56,10 +56,10 @@ def run(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder, plugin_prints_on_stderr():
         out = options.out or Path(folder) / "pilot"
         needs = plan(run, options.run.resolve().parent, out, options.pilot, options.pairs)
-    show(as_json(needs) if options.json else text(needs))
+    show(as_json(needs) if options.json else describe_plan(needs))
 
 
-def text(needs: Plan) -> str:
+def describe_plan(needs: Plan) -> str:
     """Return what a number of pairs needs, as labelled lines."""
     value, low, high = needs["yield"]
     clips, fewest, most = needs["clips"]

@@ -76,12 +76,12 @@ def run(options: argparse.Namespace) -> None:
             seed=options.seed,
             device=options.device,
         )
-    show(as_json(result) if options.json else text(result))
+    show(as_json(result) if options.json else describe_restored(result))
     if result["failed"]:
         raise RunIncompleteError(_list_failed(result))
 
 
-def text(result: RestoreReport) -> str:
+def describe_restored(result: RestoreReport) -> str:
     """Return how many files were made, and where."""
     from gensr_pref.corpus.listing import LeftOut, describe_left_out
 

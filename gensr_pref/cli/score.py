@@ -99,7 +99,7 @@ def run(options: argparse.Namespace) -> None:
             engine=engine,
             report=lambda line: show(line.render(words)),
         )
-    show(as_json(result) if options.json else text(result))
+    show(as_json(result) if options.json else describe_scores(result))
     if result["lost"]:
         raise RunIncompleteError(_list_lost(result))
     if not _has_any_score(result):
@@ -110,7 +110,7 @@ def run(options: argparse.Namespace) -> None:
         )
 
 
-def text(result: ScoreReport) -> str:
+def describe_scores(result: ScoreReport) -> str:
     """Return the mean of every score of every system, and why some are null."""
     systems = result["systems"]
     means = [

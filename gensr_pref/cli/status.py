@@ -37,10 +37,10 @@ def run(options: argparse.Namespace) -> None:
         [status(options.dir)] if options.watch is None else watch_status(options.dir, options.watch)
     )
     for report in reports:
-        show(json.dumps(report) if options.json else text(report), flush=True)
+        show(json.dumps(report) if options.json else describe_build(report), flush=True)
 
 
-def text(report: Status) -> str:
+def describe_build(report: Status) -> str:
     """Return how far a build is, as labelled lines."""
     from gensr_pref.auditing.format import format_share
     from gensr_pref.building.progress_bar import duration

@@ -50,14 +50,14 @@ def show_made(
     if as_data:
         show(as_json({"summary": summary, "audit": audited}))
     elif audited:
-        show(f"{text(summary, audited)}\n\n{means(audited)}")
+        show(f"{describe_summary(summary, audited)}\n\n{means(audited)}")
     if not summary["complete"] or not summary["clips"]:
         raise RunIncompleteError(incomplete(summary))
     if not as_data and audited:
         show(f"\n{next_steps(out, summary, audited, settings or ())}")
 
 
-def text(summary: Summary, audited: ShortAudit) -> str:
+def describe_summary(summary: Summary, audited: ShortAudit) -> str:
     """Return what was made, the yield beside its chance level, failures and the time of work."""
     rows = [
         ("clips", f"{summary['clips']}"),

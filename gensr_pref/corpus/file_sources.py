@@ -16,7 +16,7 @@ from gensr_pref.corpus.listing import LeftOut, list_audio
 from gensr_pref.errors import ConfigError, Problem, SourceError, Unusable
 from gensr_pref.schema import Failure, Reason
 from gensr_pref.tables.cells import language_in, speaker_in, text_in
-from gensr_pref.tables.file_names import AmbiguousNameError, Names
+from gensr_pref.tables.file_names import AmbiguousNameError, FileNames
 from gensr_pref.tables.rows import Row, read_rows
 
 LENGTH_TOLERANCE_S = 0.02  # allowed difference of noisy and clean; both are cut to the shorter
@@ -29,7 +29,9 @@ class ManifestFiles:
 
     def __init__(self, config: ManifestSource, base: Path, field: str) -> None:
         self._table = base / config.path
-        self._root = Root(base / config.root if config.root is not None else self._table.parent)
+        self._root = SourceFolder(
+            base / config.root if config.root is not None else self._table.parent
+        )
         self._columns = config.columns
         self._field = field
 
@@ -81,7 +83,7 @@ class FolderFiles:
     """Every audio file below a folder, sorted by its relative path."""
 
     def __init__(self, config: FolderSource, base: Path, field: str) -> None:
-        self._root = Root(base / config.path)
+        self._root = SourceFolder(base / config.path)
         self._speaker = config.speaker
         self._field = field
         self.left_out: tuple[LeftOut, ...] = ()
@@ -107,7 +109,7 @@ class PairedFiles:
     """Two folders whose files match by relative path without suffix."""
 
     def __init__(self, config: PairedSource, base: Path, field: str) -> None:
-        self._root = Root(base / config.noisy, base / config.clean)
+        self._root = SourceFolder(base / config.noisy, base / config.clean)
         self._field = field
         self.left_out: tuple[LeftOut, ...] = ()
 
@@ -133,13 +135,13 @@ class PairedFiles:
         return self._root.read(item, start, frames)
 
 
-class Root:
+class SourceFolder:
     """The folder from which relative paths start, and a second one for clean counterparts."""
 
     def __init__(self, folder: Path, clean_folder: Path | None = None) -> None:
         self.folder = _normal(folder)
         self.clean_folder = self.folder if clean_folder is None else _normal(clean_folder)
-        self._names = Names(self.folder)
+        self._names = FileNames(self.folder)
 
     def relative_path(self, path: str) -> str | None:
         """Return `path` relative to the folder; None if it is outside the folder.

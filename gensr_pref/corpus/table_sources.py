@@ -23,7 +23,7 @@ from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.errors import ConfigError, Problem, SourceError, Unusable
 from gensr_pref.identity import bytes_digest
 from gensr_pref.schema import Failure, Reason
-from gensr_pref.tables.file_names import AmbiguousNameError, Names
+from gensr_pref.tables.file_names import AmbiguousNameError, FileNames
 from gensr_pref.tables.rows import Row
 
 _ROWS_AT_ONCE = 16
@@ -299,8 +299,8 @@ def _recording(row: Row, column: str | None, folder: Path | None) -> bytes | Pat
 
 
 @lru_cache(maxsize=8)
-def _names(folder: Path) -> Names:
-    return Names(folder)
+def _names(folder: Path) -> FileNames:
+    return FileNames(folder)
 
 
 def _cached_dataset_file(path: str) -> Path:

@@ -19,7 +19,7 @@ from gensr_pref.generators.file_patterns import check_pattern, fill_pattern, pat
 from gensr_pref.identity import digest, file_digest
 from gensr_pref.schema import Reason
 from gensr_pref.tables.cells import text_in
-from gensr_pref.tables.file_names import AmbiguousNameError, Names, normalize_name
+from gensr_pref.tables.file_names import AmbiguousNameError, FileNames, normalize_name
 from gensr_pref.tables.rows import read_rows
 
 _SHOWN = 3
@@ -69,7 +69,7 @@ class Folder:
         self._files, self._systems = files, _systems(systems)
         self._revision = revision
         self._listings: dict[Path, dict[str, list[Path]]] = {}
-        self._names = Names(self._root)
+        self._names = FileNames(self._root)
         self._table = _read_table(Path(table)) if table is not None else None
         if files is not None:
             check_pattern(files, self._systems)

@@ -123,7 +123,7 @@ def interval(
     rows: float = math.inf,
     clusters: int | None = None,
 ) -> list[Estimate]:
-    """Estimate statistics of totals over clusters.
+    """Estimate statistics that are functions of the summed rows of all clusters.
 
     Args:
         sums: [G, K] from `totals`; a cluster with only zeros does not contribute.
@@ -159,7 +159,11 @@ def totals(cluster: Numbers, values: npt.NDArray[np.floating], seed: int = 0) ->
 
 
 def bundles(cluster: Numbers, seed: int = 0) -> tuple[Numbers, int]:
-    """Return [R] the bundle number of each row, and the number of bundles, at most `BUNDLES`."""
+    """Return [R] the bundle number of each row, and the number of bundles, at most `BUNDLES`.
+
+    A bundle is one cluster or, in a large run, several, so that the cost of an interval does not
+    grow with the run.
+    """
     clusters, number = np.unique(cluster, return_inverse=True)
     if len(clusters) <= BUNDLES:
         return np.asarray(number), len(clusters)

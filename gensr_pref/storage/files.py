@@ -156,7 +156,13 @@ def write_atomically(path: Path) -> AbstractContextManager[Path]:
 
 
 def map_files(folder: Path, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """Return the results of work on files of a folder, in order; several at once in a store."""
+    """Apply `work` to each item and return the results, in order; in a store, several at once.
+
+    Args:
+        folder: the folder whose files `work` reads.
+        work: reads one file.
+        items: what `work` is called with, such as paths or names.
+    """
     at_once = files_at(folder).reads_at_once
     if at_once == 1:
         return [work(item) for item in items]

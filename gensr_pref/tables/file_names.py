@@ -19,7 +19,7 @@ def normalize_name(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip()
 
 
-class Names:
+class FileNames:
     """The files below a folder, found by names that look the same; lists each folder at most once.
 
     Args:

@@ -195,7 +195,7 @@ def test_a_long_file_is_joined_without_a_seam(noisy, tmp_path, monkeypatch):
     """A generator that changes nothing returns the same file, whatever its pieces."""
     wave = np.concatenate([audio.read(path).wave for path in PROMPTS])
     soundfile.write(tmp_path / "long.wav", wave, RATE)
-    monkeypatch.setattr("gensr_pref.apply.chunks.PIECE_SECONDS", 1.0)
+    monkeypatch.setattr("gensr_pref.apply.file_pieces.PIECE_SECONDS", 1.0)
     restore(tmp_path / "long.wav", tmp_path / "same.wav", **wanted("cheap:Echo"))
     made = audio.read(tmp_path / "same.wav").wave
     assert len(made) == len(wave)
@@ -205,7 +205,7 @@ def test_a_long_file_is_joined_without_a_seam(noisy, tmp_path, monkeypatch):
 def test_a_silent_stretch_of_a_long_file_is_copied(noisy, tmp_path, monkeypatch):
     wave = audio.read(PROMPTS[0]).wave[:RATE]
     soundfile.write(tmp_path / "long.wav", np.r_[wave, np.zeros(2 * RATE), wave], RATE)
-    monkeypatch.setattr("gensr_pref.apply.chunks.PIECE_SECONDS", 1.0)
+    monkeypatch.setattr("gensr_pref.apply.file_pieces.PIECE_SECONDS", 1.0)
     found = restore(tmp_path / "long.wav", tmp_path / "made.wav", **wanted())
     assert found["failed"] == []
     made = audio.read(tmp_path / "made.wav").wave

@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from gensr_pref.auditing.base import comparisons
-from gensr_pref.auditing.candidates import MAX_SUBSETS, repeats, subsets, yield_by_candidates
+from gensr_pref.auditing.candidates import (
+    MAX_SUBSETS,
+    equal_candidates,
+    subsets,
+    yield_by_candidates,
+)
 from gensr_pref.auditing.panel_yields import tally
 from tests.auditing.panels import judged, random_clips
 
@@ -65,12 +70,12 @@ def test_subsets_are_complete_or_a_repeatable_sample():
 def test_no_comparisons_give_no_curve():
     panel = judged([np.ones((1, 2))])
     assert yield_by_candidates(panel, comparisons(panel)) == []
-    assert repeats(panel, comparisons(panel))["same"] is None
+    assert equal_candidates(panel, comparisons(panel))["same"] is None
 
 
 def test_repeats_are_counted():
     clip = np.array([[1.0, 5.0], [1.0, 5.0], [1.05, 6.0]])
-    result = repeats(judged([clip]), comparisons(judged([clip])))
+    result = equal_candidates(judged([clip]), comparisons(judged([clip])))
     assert result["same"] == pytest.approx(1 / 3)
     assert result["tied"] == {"s0": pytest.approx(1 / 3), "s1": pytest.approx(1 / 3)}
     assert result["near"] == {"s0": pytest.approx(1.0), "s1": pytest.approx(1 / 3)}

@@ -28,7 +28,7 @@ def test_notes_of_metrics_are_saved_with_the_scores(spoken, base, tmp_path, caps
         assert row["notes"]["heard"] == "sentence 0/sentence 1"
         assert row["notes"]["length"] is None or row["notes"]["length"] > 1000
     assert summary["notices"] == ["cheap:Talkative: handle with care"]
-    assert "note        cheap:Talkative: handle with care" in summary_text.text(
+    assert "note        cheap:Talkative: handle with care" in summary_text.describe_summary(
         summary, audit(tmp_path / "run")
     )
     loaded = datasets.load_dataset(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gensr_pref.auditing.report.answers import answers
+from gensr_pref.auditing.report.findings import list_findings
 from gensr_pref.auditing.run_audit import audit
 from gensr_pref.building.build import build
 from gensr_pref.building.pair import pair
@@ -55,7 +55,7 @@ def test_summary_status_and_audit_say_that_no_pairs_were_asked_for(unpaired, cap
     assert (summary["candidates"], summary["pairs"], summary["complete"]) == (7, 0, True)
     assert status(unpaired)["yield"] == summary["yield"] == 0
     audited = audit(unpaired)
-    assert NOTICE in answers(audited)[0].finding
+    assert NOTICE in list_findings(audited)[0].text
     assert all(NOTICE in notices for notices in (summary["notices"], audited["notices"]))
     for command in ("status", "audit", "pair"):
         assert main([command, str(unpaired)]) == 0

@@ -12,7 +12,7 @@ from gensr_pref.building import worker
 from gensr_pref.building.build import build
 from gensr_pref.building.status import status
 from gensr_pref.cli import audit_text
-from gensr_pref.cli.status import text as status_text
+from gensr_pref.cli.status import describe_build
 from gensr_pref.rundir import ledger
 from gensr_pref.rundir.machine import Machine, this_machine
 from gensr_pref.rundir.part_files import read_json_lines
@@ -54,7 +54,7 @@ def test_a_run_that_grows_on_another_machine_reports_it(run, base, tmp_path, req
     assert all("2 kinds of machine" in one and str(other) in one for one in told)
     seen, found = status(tmp_path / "mixed"), audit(tmp_path / "mixed")
     assert seen["notices"] == found["notices"] == told
-    assert told[0] in status_text(seen)
+    assert told[0] in describe_build(seen)
     assert told[0] in audit_text.findings(found)
     page = report(tmp_path / "mixed", found)
     assert str(other) in page.read_text()

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from gensr_pref.tables.file_names import AmbiguousNameError, Names
+from gensr_pref.tables.file_names import AmbiguousNameError, FileNames
 
 NFC = unicodedata.normalize("NFC", "été/na\u00efve.wav")
 NFD = unicodedata.normalize("NFD", NFC)
@@ -18,13 +18,13 @@ def create_file(folder, place):
 @pytest.mark.parametrize(("existing", "written"), [(NFC, NFD), (NFD, NFC), (NFD, NFD)])
 def test_name_finds_its_file(tmp_path, existing, written):
     create_file(tmp_path, existing)
-    assert Names(tmp_path).find(written) == existing
+    assert FileNames(tmp_path).find(written) == existing
 
 
 def test_exact_name_is_preferred(tmp_path):
     create_file(tmp_path, NFC)
     create_file(tmp_path, NFD)
-    assert [Names(tmp_path).find(place) for place in (NFC, NFD)] == [NFC, NFD]
+    assert [FileNames(tmp_path).find(place) for place in (NFC, NFD)] == [NFC, NFD]
 
 
 def test_two_names_that_look_the_same_are_ambiguous(tmp_path):
@@ -32,8 +32,8 @@ def test_two_names_that_look_the_same_are_ambiguous(tmp_path):
     for letter in letters[1:]:
         create_file(tmp_path, f"{letter}.wav")
     with pytest.raises(AmbiguousNameError):
-        Names(tmp_path).find(f"{letters[0]}.wav")
+        FileNames(tmp_path).find(f"{letters[0]}.wav")
 
 
 def test_missing_file_keeps_the_name_as_written(tmp_path):
-    assert Names(tmp_path).find("a/b.wav") == "a/b.wav"
+    assert FileNames(tmp_path).find("a/b.wav") == "a/b.wav"

@@ -1,7 +1,7 @@
 """Writes the audit as one self-contained HTML page with figures, tables and audio.
 
 Tests:
-    ``advice``, ``answer``, ``format``, ``pair_answers`` in tests/auditing/report/test_answers.py
+    ``advice``, ``finding``, ``format``, ``pair_findings`` in tests/auditing/report/test_findings.py
     ``charts``, ``figures``, ``page``, ``spectrogram`` in tests/auditing/report/test_write.py
     ``svg`` in tests/auditing/report/test_write.py
 """

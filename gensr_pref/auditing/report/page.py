@@ -9,8 +9,8 @@ from typing import Any
 
 from gensr_pref.auditing.document import Audit
 from gensr_pref.auditing.exhibits import KINDS
-from gensr_pref.auditing.report.answers import LEAK_NAMES, answers
 from gensr_pref.auditing.report.figures import figures
+from gensr_pref.auditing.report.findings import LEAK_NAMES, list_findings
 from gensr_pref.auditing.report.format import format_significant, percent, property_label
 from gensr_pref.errors import quantity
 from gensr_pref.pairing.base import NO_PAIR_REASONS
@@ -90,7 +90,7 @@ def render_page(audit: Audit, exhibits: Sequence[Exhibit], notes: Sequence[str] 
     }
     return environment.get_template("page.html").render(
         audit=audit,
-        answers=answers(audit),
+        findings=list_findings(audit),
         figures=figures(audit),
         exhibits=exhibits,
         kinds=KINDS,

@@ -52,7 +52,7 @@ def report(out: Path, audit: Audit) -> Path:
 
 
 def report_of(run: RunTables, audit: Audit) -> Path:
-    """Do the same as `report` for tables that have been read already."""
+    """Write ``audit/report.html`` from tables that have been read already; see `report`."""
     out = run.out
     if "panel" not in audit:
         raise InputError(

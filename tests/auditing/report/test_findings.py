@@ -1,10 +1,10 @@
-"""Tests of the answers in the report's summary."""
+"""Tests of the findings in the report's summary."""
 
 import copy
 
 import pytest
 
-from gensr_pref.auditing.report.answers import answers
+from gensr_pref.auditing.report.findings import list_findings
 from gensr_pref.errors import quantity
 
 GOOD = {
@@ -106,21 +106,21 @@ def test_listeners_whose_answers_do_not_count_are_named_and_give_no_verdict():
     audit = copy.deepcopy(GOOD)
     out = {"listener": "ann", "answers": 4, "counted": False, "why": "failed_catches"}
     audit["listening"] = {"answers": 0, "listeners": 0, "not_counted": 4, "catches": [out]}
-    summary = answers(audit)[4]
+    summary = list_findings(audit)[4]
     assert summary.verdict == "undecided"
-    assert "ann" in summary.finding
+    assert "ann" in summary.text
 
 
 def test_all_verdicts_can_be_good():
-    assert [answer.verdict for answer in answers(GOOD)] == ["good"] * 11
+    assert [finding.verdict for finding in list_findings(GOOD)] == ["good"] * 11
 
 
 @pytest.mark.parametrize(("index", "verdict", "change"), CASES)
 def test_each_verdict_changes_alone_and_names_a_next_step(index, verdict, change):
     audit = copy.deepcopy(GOOD)
     change(audit)
-    summary = answers(audit)
-    assert [answer.verdict for k, answer in enumerate(summary) if k != index] == ["good"] * 10
+    summary = list_findings(audit)
+    assert [finding.verdict for k, finding in enumerate(summary) if k != index] == ["good"] * 10
     assert summary[index].verdict == verdict
     assert summary[index].next_step or verdict == "undecided"
 
@@ -128,7 +128,7 @@ def test_each_verdict_changes_alone_and_names_a_next_step(index, verdict, change
 def test_margins_farthest_above_chance_are_advised():
     audit = copy.deepcopy(GOOD)
     audit["yield"].update(joint_interval=[0.97, 1.0], by_chance=0.95)
-    next_step = answers(audit)[0].next_step
+    next_step = list_findings(audit)[0].next_step
     assert (
         "With margins of 0.5 spreads, 70\N{NO-BREAK SPACE}% of the clips keep a pair" in next_step
     )
@@ -140,7 +140,7 @@ def test_margins_no_better_than_chance_are_not_advised():
     audit["yield"].update(joint_interval=[0.97, 1.0], by_chance=0.99)
     for row in audit["yield_by_margin"]:
         row["by_chance"] = row["yield"] - 0.001 * row["spreads"]
-    assert "margin." not in answers(audit)[0].next_step
+    assert "margin." not in list_findings(audit)[0].next_step
 
 
 @pytest.mark.parametrize("rule", ["unanimous", "top_bottom"])
@@ -150,14 +150,14 @@ def test_one_vote_gives_no_agreement_to_measure(rule):
     if rule == "unanimous":
         audit["panel"]["scales"].pop("b")
     audit["yield"].update(joint=0.67, by_chance=0.67)
-    summary = {answer.question: answer for answer in answers(audit)}
+    summary = {finding.question: finding for finding in list_findings(audit)}
     agree = summary["Do the scores agree more than by chance?"]
     assert agree.verdict == "check"
-    assert agree.finding == (
+    assert agree.text == (
         "Only one score votes, so there is no agreement to measure. 67\N{NO-BREAK SPACE}% of the "
         "clips have a pair."
     )
-    lost = summary["Which clips have no pair?"].finding
+    lost = summary["Which clips have no pair?"].text
     assert "none of them because votes disagree, as only one score votes" in lost
     assert "of the comparisons" not in lost
 
@@ -179,7 +179,7 @@ def test_a_shortcut_is_described_in_words():
         {"property": "temperature", "pairs": 9, "difference": 0.1, "low": 0.05, "high": 0.2,
          "warns": True, "harmless": False},
     ]  # fmt: skip
-    assert answers(audit)[6].finding == (
+    assert list_findings(audit)[6].text == (
         "The chosen is quieter by 1.25 dB [0.500, 2.00] and sampled with higher temperature by "
         "0.100 [0.050, 0.200]. No relevant difference in length."
     )

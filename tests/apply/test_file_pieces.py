@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gensr_pref import audio
-from gensr_pref.apply.chunks import open_output, split_pieces
+from gensr_pref.apply.file_pieces import open_output, split_pieces
 from gensr_pref.errors import StorageError
 from tests.refusals import raises
 
@@ -27,7 +27,7 @@ def test_pieces_cover_a_file_and_overlap(seconds, rate):
 
 
 def test_pieces_of_one_wave_join_to_that_wave(tmp_path, monkeypatch):
-    monkeypatch.setattr("gensr_pref.apply.chunks.PIECE_SECONDS", 1.0)
+    monkeypatch.setattr("gensr_pref.apply.file_pieces.PIECE_SECONDS", 1.0)
     wave = np.random.default_rng(0).uniform(-0.5, 0.5, 5 * RATE // 2).astype(np.float32)
     cut = split_pieces(len(wave), RATE)
     assert len(cut) == 3

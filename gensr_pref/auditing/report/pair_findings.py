@@ -1,4 +1,4 @@
-"""Answers the questions about the pairs: other judges, people, shortcuts, learnability."""
+"""Judges the pairs for the report: other judges, people, shortcuts, learnability."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gensr_pref.auditing.document import Audit
 from gensr_pref.auditing.learnability import GeneratorProbe
 from gensr_pref.auditing.listening.answers import Listening
 from gensr_pref.auditing.pairs import HoldOutRate
-from gensr_pref.auditing.report.answer import Answer, Verdict, interval_of, undecided_text
+from gensr_pref.auditing.report.finding import Finding, Verdict, interval_of, undecided_text
 from gensr_pref.auditing.report.format import (
     describe_difference,
     is_sound,
@@ -33,15 +33,15 @@ GOLDEN = (
 )
 
 
-def listeners_answer(audit: Audit) -> Answer:
-    """Answer whether people agree with the pairs, from the listening tests."""
+def listeners_finding(audit: Audit) -> Finding:
+    """Return whether people agree with the pairs, from the listening tests."""
     question = "Do people agree with the pairs?"
     listening = audit.get("listening") or {}
     panel = listening.get("panel")
     if not panel or panel["agree"] is None:
         text = _not_counted(listening) or "Nobody has listened yet."
         next_step = "Compare some pairs blind; it takes a few minutes: gensr-pref listen DIR"
-        return Answer(question, "undecided", text, next_step)
+        return Finding(question, "undecided", text, next_step)
     text = (
         f"{quantity(listening['answers'], 'answer')} of "
         f"{quantity(listening['listeners'], 'listener')}: {percent(panel['agree'])} "
@@ -52,12 +52,12 @@ def listeners_answer(audit: Audit) -> Answer:
     bounds, clips = interval_of(panel, "of_decided"), panel["clips"]
     clear = side_of_threshold(*bounds, clips, 0.5)
     if clear == 1:
-        return Answer(question, "good", text)
+        return Finding(question, "good", text)
     if clear == -1:
-        return Answer(question, "problem", text, "Do not train on these pairs; change the panel.")
+        return Finding(question, "problem", text, "Do not train on these pairs; change the panel.")
     undecided = undecided_text(clips, clusters_needed(panel["of_decided"], *bounds, clips, 0.5))
     next_step = f"{undecided} Listen to more pairs: gensr-pref listen DIR"
-    return Answer(question, "undecided", text, next_step)
+    return Finding(question, "undecided", text, next_step)
 
 
 def _not_counted(listening: Listening) -> str:
@@ -69,13 +69,13 @@ def _not_counted(listening: Listening) -> str:
     return f"Not counted: {count} of {join_words(names)}, who failed too many catch trials."
 
 
-def hold_out_answer(audit: Audit) -> Answer:
-    """Answer whether the scores that did not vote agree with the pairs."""
+def hold_out_finding(audit: Audit) -> Finding:
+    """Return whether the scores that did not vote agree with the pairs."""
     question = "Do the scores that did not vote agree?"
     rows = [row for row in audit["hold_out"] if row["rate"] is not None]
     if not rows:
         next_step = "Add a metric with `vote: false` to the panel, and build again."
-        return Answer(question, "undecided", "Every score voted, so none can disagree.", next_step)
+        return Finding(question, "undecided", "Every score voted, so none can disagree.", next_step)
     by_side: dict[int, list[HoldOutRate]] = {1: [], 0: [], -1: []}
     for row in rows:
         by_side[side_of_threshold(*interval_of(row), row["clips"], 0.5)].append(row)
@@ -84,13 +84,13 @@ def hold_out_answer(audit: Audit) -> Answer:
     if by_side[-1]:
         names = join_words([row["score"] for row in by_side[-1]])
         next_step = f"Listen to pairs on which {names} prefers the rejected."
-        return Answer(question, "problem", text, next_step)
+        return Finding(question, "problem", text, next_step)
     if by_side[1]:
-        return Answer(question, "good", text)
+        return Finding(question, "good", text)
     needs = [clusters_needed(row["rate"], *interval_of(row), row["clips"], 0.5) for row in rows]
     undecided = undecided_text(rows[0]["clips"], min(filter(None, needs), default=None))
     next_step = f"{undecided} Make more pairs, or set larger margins."
-    return Answer(question, "undecided", text, next_step)
+    return Finding(question, "undecided", text, next_step)
 
 
 def _rates(rows: Sequence[HoldOutRate]) -> str:
@@ -104,12 +104,12 @@ def _rates(rows: Sequence[HoldOutRate]) -> str:
     return join_words(texts)
 
 
-def shortcut_answer(audit: Audit) -> Answer:
-    """Answer whether chosen and rejected differ in properties other than quality."""
+def shortcut_finding(audit: Audit) -> Finding:
+    """Return whether chosen and rejected differ in properties other than quality."""
     question = "Could a model learn a shortcut?"
     rows = [row for row in audit["sides"] if row["pairs"]]
     if not rows:
-        return Answer(question, "undecided", "No audio was analysed.", "gensr-pref audit DIR")
+        return Finding(question, "undecided", "No audio was analysed.", "gensr-pref audit DIR")
     warned = [row for row in rows if row["warns"]]
     harmless = [row for row in rows if row["harmless"] and is_sound(row["property"])]
     names = join_words([property_name(row["property"]) for row in harmless])
@@ -120,15 +120,15 @@ def shortcut_answer(audit: Audit) -> Answer:
             "Is this part of being better (less noise is quieter), or a shortcut that a model may "
             "learn instead?"
         )
-        return Answer(question, "check", text, next_step)
+        return Finding(question, "check", text, next_step)
     unsure = [row for row in rows if not row["harmless"]]
     if not unsure:
-        return Answer(question, "good", rest.strip() or "No relevant difference.")
+        return Finding(question, "good", rest.strip() or "No relevant difference.")
     names = join_words([property_name(row["property"]) for row in unsure])
     text = f"No clear difference in {names}, but there may be one.{rest}"
     most = max(unsure, key=lambda row: _clips_for_harmless(row) or 0)
     next_step = undecided_text(most["clips"], _clips_for_harmless(most))
-    return Answer(question, "undecided", text, next_step)
+    return Finding(question, "undecided", text, next_step)
 
 
 def _clips_for_harmless(row: Difference) -> int | None:
@@ -138,16 +138,16 @@ def _clips_for_harmless(row: Difference) -> int | None:
     return clusters_needed(delta, row["delta_low"], row["delta_high"], row["clips"], edge)
 
 
-def learnability_answer(audit: Audit) -> Answer:
-    """Answer whether a model can learn the preference, from the accuracy of the probe."""
+def learnability_finding(audit: Audit) -> Finding:
+    """Return whether a model can learn the preference, from the accuracy of the probe."""
     question = "Can a model learn the preference?"
     rows = [row for row in audit["learnability"] if row["accuracy"] is not None]
     if not rows and audit.get("golden"):
         next_step = "The probe needs pairs of two candidates."
-        return Answer(question, "undecided", f"{GOLDEN}.", next_step)
+        return Finding(question, "undecided", f"{GOLDEN}.", next_step)
     if not rows:
         next_step = "The probe needs at least 20 pairs of one generator."
-        return Answer(question, "undecided", "Too few pairs for the probe.", next_step)
+        return Finding(question, "undecided", "Too few pairs for the probe.", next_step)
     rates = [
         f"{percent(row['accuracy'])} for {row['generator']} ({percent(row['shuffled_low'])} to "
         f"{percent(row['shuffled_high'])} with shuffled labels)"
@@ -160,16 +160,16 @@ def learnability_answer(audit: Audit) -> Answer:
     learnable = [row for row in rows if is_learnable(row)]
     unlearnable = [row for row in rows if row not in learnable and is_unlearnable(row)]
     if len(learnable) == len(rows):
-        return Answer(question, "good", f"{text}.")
+        return Finding(question, "good", f"{text}.")
     if unlearnable:
         next_step = (
             "Make candidates that differ in what a model can control: temperature, steps, guidance."
         )
         verdict: Verdict = "problem" if len(unlearnable) == len(rows) else "check"
-        return Answer(question, verdict, f"{text}.", next_step)
+        return Finding(question, verdict, f"{text}.", next_step)
     row = next(row for row in rows if row not in learnable)
     needs = clusters_needed(row["accuracy"], *interval_of(row), row["clips"], LEARNABLE)
-    return Answer(question, "undecided", f"{text}.", undecided_text(row["clips"], needs))
+    return Finding(question, "undecided", f"{text}.", undecided_text(row["clips"], needs))
 
 
 def is_learnable(row: GeneratorProbe) -> bool:

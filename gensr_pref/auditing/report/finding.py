@@ -1,4 +1,4 @@
-"""Holds the answer to one question of the report, with its verdict."""
+"""Defines a finding of the report: a question about the pairs, a verdict, and its reasons."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ Verdict = Literal["good", "check", "problem", "undecided"]
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The answer to one question about the pairs.
+class Finding:
+    """The answer to one question about the run.
 
     Attributes:
         question: the question in a newcomer's words.
         verdict: ``good``; ``check``: the reader must judge; ``problem``; ``undecided``: not enough
             data.
-        finding: sentences with the numbers.
+        text: sentences with the numbers.
         next_step: what to do next; empty if nothing.
     """
 
     question: str
     verdict: Verdict
-    finding: str
+    text: str
     next_step: str = ""
 
 
