@@ -290,15 +290,9 @@ def test_this_project() -> None:
     assert max(float(row["share"]) for row in rooms(tree)) < 0.15
 
 
-def test_missing_root(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("arguments", [["--root", "nowhere"], ["--list", "nothing", "--root"]])
+def test_bad_input(toy: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
-        main(["--root", "nowhere"])
+        main([*arguments, str(toy)] if arguments[-1] == "--root" else arguments)
     assert stopped.value.code == 2
-    assert "nowhere" in capsys.readouterr().err
-
-
-def test_unknown_figure(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        main(["--root", str(toy), "--list", "nothing"])
-    assert stopped.value.code == 2
-    assert "nothing" in capsys.readouterr().err
+    assert arguments[1] in capsys.readouterr().err

@@ -144,11 +144,6 @@ def test_options_out_of_range_are_refused(options, option: str) -> None:
     refuses_option(FlowMatchingTiny, option, **options)
 
 
-def test_sampling_before_loading_is_refused() -> None:
-    with pytest.raises(RuntimeError, match="load"):
-        sample_padded(FlowMatchingTiny(), [np.zeros(320, np.float32)], [0])
-
-
 @pytest.mark.slow
 def test_it_beats_the_noisy_input(model) -> None:
     """PESQ and STOI over eight prompts of the sample, whose speakers were in the training data."""

@@ -11,6 +11,7 @@ from gensr_pref.generators.tiny.ar_tiny import AutoregressiveTiny
 from gensr_pref.generators.tiny.bands import features
 from gensr_pref.generators.tiny.base import SHIPPED
 from gensr_pref.generators.tiny.carrier import carrier
+from gensr_pref.generators.tiny.fm_tiny import FlowMatchingTiny
 from gensr_pref.generators.tiny.mgm_tiny import MaskedTiny
 from gensr_pref.generators.tiny.token_generator import from_tokens
 from tests.generators.clips import noisy_clip, sample_padded
@@ -187,9 +188,10 @@ def test_options_of_one_paradigm_are_checked() -> None:
     refuses_option(MaskedTiny, "steps", steps=0)
 
 
+@pytest.mark.parametrize("model", [AutoregressiveTiny, MaskedTiny, FlowMatchingTiny])
 def test_sampling_before_loading_is_refused(model) -> None:
     with pytest.raises(RuntimeError, match=model.name):
-        sample_padded(type(model)(), [np.zeros(320, np.float32)], [0])
+        sample_padded(model(), [np.zeros(320, np.float32)], [0])
 
 
 @pytest.mark.slow
