@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 _BEGIN, _END = "\ue000", "\ue001"  # private-use characters, which nobody writes in a text
 _MARKED = re.compile(f"{_BEGIN}([a-z0-9_]+){_END}")
+_MARKED_FIELD = re.compile(rf"{_MARKED.pattern}((?:\.\w+)*)")  # with a place below a parameter
 
 
 def parameter(name: str) -> str:
@@ -78,8 +79,24 @@ class Message(str):
         return message
 
     def render(self, words: Mapping[str, str]) -> str:
-        """Return the text with other words for those parameters that `words` has."""
-        return _MARKED.sub(lambda match: words.get(match[1], match[1]), self.marked)
+        """Return the text with other words for those parameters that `words` has.
+
+        A word may also stand for a field below a parameter, such as the flag of one entry:
+
+        >>> message = Message(f"{parameter('generator')}.options.steps: write a whole number")
+        >>> message.render({"generator": "--generator", "generator.options": "--option"})
+        '--option steps: write a whole number'
+        """
+
+        def replace(match: re.Match[str]) -> str:
+            name, *below = f"{match[1]}{match[2]}".split(".")
+            for end in range(len(below), 0, -1):
+                word = words.get(".".join([name, *below[:end]]))
+                if word is not None:
+                    return " ".join([word, *filter(None, [".".join(below[end:])])])
+            return words.get(name, name) + match[2]
+
+        return _MARKED_FIELD.sub(replace, self.marked)
 
 
 class Problem(StrEnum):

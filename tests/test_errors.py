@@ -50,6 +50,18 @@ def test_a_parameter_has_its_own_name_and_the_words_of_a_caller():
     assert error.parameters == ("out", "out")
 
 
+def test_a_word_may_stand_for_a_field_below_a_parameter():
+    flags = {"generator": "--generator", "generator.options": "--option"}
+    for below, shown in {
+        ".options.steps": "--option steps",
+        ".options.steps.0": "--option steps.0",
+        ".options": "--option",
+        ".name": "--generator.name",
+        ".": "--generator.",
+    }.items():
+        assert Message(f"{parameter('generator')}{below}").render(flags) == shown
+
+
 def test_marked_parameters_survive_pickling():
     error = pickle.loads(pickle.dumps(SourceError(f"{parameter('texts')}: no")))
     assert error.render({"texts": "--texts"}) == "--texts: no"

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from gensr_pref.aligning.pairs import PAIR_COLUMNS, PairedClip, generator_uses, group_by_clip
 from gensr_pref.errors import InputError, Problem
 from gensr_pref.identity import CLEAN, digest, split_candidate_id
+from gensr_pref.pairing.no_pairs import require_pair_rule
 from gensr_pref.rundir import integrity, part_files, rows
 from gensr_pref.schema import PAIR_ROLES, column
 
@@ -42,6 +43,8 @@ class PairsOfRun:
             )
         self._path, self._with_audio = path, with_audio
         self._contents = integrity.check(path)
+        rule = self._contents.document.pairing["rule"]
+        require_pair_rule(path, rule, "train on", "pairs.source.path")
         self._allowed = {*generators, CLEAN}
         table = part_files.read_all(
             path, "pairs", ["pair_id", "clip_id", "chosen_id", "rejected_id"]

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from gensr_pref.apply.default_panel import choose_panel
 from gensr_pref.apply.score import engine_for
 from gensr_pref.config import run_file
+from gensr_pref.config.bounds import require_whole_number
 from gensr_pref.config.messages import WrongTogether
 from gensr_pref.errors import ConfigError, Problem, parameter
 
@@ -118,6 +119,9 @@ def parse_words(words: Sequence[str], options: Mapping[str, Any]) -> tuple[Evalu
 
 def _fields(options: Mapping[str, Any]) -> dict[str, object]:
     """Return the fields that options of the command line set."""
+    for name in ("limit", "samples"):
+        if options[name] is not None:
+            require_whole_number(options[name], name, 1)
     same = ("clips", "limit", "samples", "base", "over", "seed")
     given: dict[str, object] = {name: options[name] for name in same}
     given["controls"] = options["control"]
@@ -142,7 +146,7 @@ def parse_generator(word: str) -> GeneratorEntry:
         raise ConfigError(
             f"{word!r}: write [label=]name[:option=value,...], such as "
             "dpo=fm-tiny:checkpoint=runs/dpo",
-            field=parameter("policies"),
+            field=parameter("words"),
             value=word,
             problem=Problem.INVALID,
         )
@@ -150,7 +154,7 @@ def parse_generator(word: str) -> GeneratorEntry:
     if more and "=" not in more[0]:
         use = f"{use}:{more.pop(0)}"
     options = _NEXT_OPTION.split(":".join(more)) if more else []
-    values = run_file.override({}, options)
+    values = run_file.override({}, options, parameter("words"))
     if match["label"]:
         return {"use": use, "name": match["label"], "options": values}
     return {"use": use, "options": values}

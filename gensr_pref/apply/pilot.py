@@ -20,8 +20,9 @@ from gensr_pref.building.prepare import prepare
 from gensr_pref.building.progress import STAGES
 from gensr_pref.building.summary import Summary
 from gensr_pref.building.tasks import Stage
+from gensr_pref.config.bounds import require_whole_number
 from gensr_pref.config.run_file import Engine, Run
-from gensr_pref.errors import InputError, Problem, RunIncompleteError, parameter
+from gensr_pref.errors import Problem, RunIncompleteError
 from gensr_pref.rundir import part_files
 from gensr_pref.schema import column
 from gensr_pref.statistics.intervals import clopper_pearson, share_interval
@@ -98,14 +99,8 @@ def plan(run: Run, base: Path, out: Path, pilot: int, pairs: int) -> Plan:
         InputError: `build` refuses the run file, or a number is below 1.
         RunIncompleteError: the pilot could not be finished.
     """
-    if pilot < 1 or pairs < 1:
-        raise InputError(
-            f"write a number of at least 1, not {pilot}; likewise for {parameter('pairs')}, not "
-            f"{pairs}",
-            field=parameter("pilot"),
-            value=(pilot, pairs),
-            problem=Problem.INVALID,
-        )
+    require_whole_number(pilot, "pilot", 1)
+    require_whole_number(pairs, "pairs", 1)
     clips_in_corpus = len(prepare(run, base).clips)
     corpus = run.corpus.model_copy(update={"limit": min(pilot, clips_in_corpus)})
     summary = build(run.model_copy(update={"corpus": corpus}), out, base=base)

@@ -14,6 +14,7 @@ from gensr_pref.apply.restore_file import FileRestorer, RestoredFile, SourceFile
 from gensr_pref.building import open_run
 from gensr_pref.building.sampling import GeneratorRequest
 from gensr_pref.config import run_file
+from gensr_pref.config.bounds import require_whole_number
 from gensr_pref.config.run_file import GeneratorUse
 from gensr_pref.corpus.listing import LeftOut, list_audio
 from gensr_pref.errors import ConfigError, InputError, Problem, Unusable, parameter
@@ -172,7 +173,9 @@ def _use(generator: str | Mapping[str, Any] | GeneratorUse) -> GeneratorUse:
     if isinstance(generator, GeneratorUse):
         return generator
     data = {"use": generator} if isinstance(generator, str) else generator
-    return run_file.parse({"candidates": 1, **data}, GeneratorUse, parameter("generator"))
+    data = {"candidates": 1, **data}
+    require_whole_number(data["candidates"], "candidates", 1)
+    return run_file.parse(data, GeneratorUse, field=parameter("generator"))
 
 
 def _generator_request(wanted: _Settings, generator: Any) -> GeneratorRequest:

@@ -34,6 +34,7 @@ from gensr_pref.auditing.pair_audio import (
     sampling_values,
     sound_values,
 )
+from gensr_pref.config.bounds import require_whole_number
 from gensr_pref.corpus.leakage import find_leakage
 from gensr_pref.identity import is_clean
 from gensr_pref.pairing import yield_by_chance
@@ -101,16 +102,28 @@ def audit(
         The contents of the file; docs/audit.md explains each part. It is an `Audit` unless `brief`.
 
     Raises:
-        InputError: the directory is no run, or one without scores or pairs.
+        InputError: the directory is no run, or one without scores or pairs; or `audio_pairs` is
+            negative.
         PartsError: the parts of the run do not belong together.
         StorageError: a table cannot be read.
     """
+    require_audio_pairs(audio_pairs)
     run = load_tables(parse_location(out))
     return _short_audit(run, rule) if brief else audit_of(run, audio_pairs, rule)
 
 
+def require_audio_pairs(audio_pairs: int) -> None:
+    """Refuse a number of pairs to analyse that is not a whole number of at least 0.
+
+    Raises:
+        InputError: the message names the value.
+    """
+    require_whole_number(audio_pairs, "audio_pairs", 0)
+
+
 def audit_of(run: RunTables, audio_pairs: int = AUDIO_PAIRS, rule: PairRule | None = None) -> Audit:
     """Compute and write the audit from tables that have been read already; see `audit`."""
+    require_audio_pairs(audio_pairs)
     rule = rule or built_in_rule(run.pairing.rule)
     results: Audit = {**_counts(run), **_full_parts(run, audio_pairs, rule), **_mean_scores(run)}
     _write(run, results)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gensr_pref.building import open_run
@@ -17,17 +17,26 @@ from gensr_pref.pairing.rules import built_in_rule, find_rule
 from gensr_pref.pairing.votes import drop_ignored, votes_of_panel, votes_of_run
 from gensr_pref.rundir import ledger, part_files
 from gensr_pref.rundir.document import RunDocument
-from gensr_pref.rundir.integrity import MADE_BEFORE_PAIRS, SCORES, check
+from gensr_pref.rundir.integrity import MADE_BEFORE_PAIRS, SCORES, Contents, check
 from gensr_pref.storage.location import parse_location
 
 
-def pair(out: str | Path, overrides: Sequence[str] = ()) -> Summary:
+def pair(
+    out: str | Path,
+    overrides: Sequence[str] = (),
+    report: Callable[[str], None] = lambda line: None,
+) -> Summary:
     """Make a run's pairs again with other settings of ``pairing``.
 
         pair("runs/first", ["margin.wer=0.05"])
 
     The overrides change the section that the run was built with; those of earlier calls are not
     remembered. Settings of that section that would have no effect now are left out.
+
+    Args:
+        out: the run directory, or its URL.
+        overrides: settings of the pairing section, as ``key=value``.
+        report: called with a line for the user when everything is checked and the work begins.
 
     Returns:
         The content of ``summary.json``.
@@ -41,7 +50,11 @@ def pair(out: str | Path, overrides: Sequence[str] = ()) -> Summary:
     open_run.read_document(out)  # first, because the lock would create a mistyped directory
     with open_run.lock_run(out):
         document = _with_settings(open_run.read_document(out), overrides)
-        write_pairs(out, document, rule_of(out, document, overrides))
+        rule = rule_of(out, document, overrides)
+        votes_of_run(document)  # refuses a score that the panel does not give
+        contents = check(out, MADE_BEFORE_PAIRS)
+        report(f"{out}: making the pairs again from the scores")
+        write_pairs(out, document, rule, contents)
         open_run.write_document(out, document)
         return write_summary(out, document)
 
@@ -77,15 +90,18 @@ def names_rule(overrides: Sequence[str]) -> bool:
     return "rule" in named
 
 
-def write_pairs(out: Path, document: RunDocument, rule: PairRule) -> None:
+def write_pairs(
+    out: Path, document: RunDocument, rule: PairRule, contents: Contents | None = None
+) -> None:
     """Write the pairs table as a single part, so that it is replaced at once.
 
     Its metadata counts, by reason, the clips that have no pair (``stops``).
 
     Args:
         rule: the rule that the pairing section of `document` names.
+        contents: contents of the run directory, if they have been checked; None: check them.
     """
-    contents = check(out, MADE_BEFORE_PAIRS)
+    contents = contents or check(out, MADE_BEFORE_PAIRS)
     pairing = parse(document.pairing, Pairing, field="pairing")
     scored = candidates(out, votes_of_run(document))
     if wants_clean(rule):

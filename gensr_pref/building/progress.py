@@ -255,7 +255,7 @@ class Progress:
             work.mark(self._last_snapshot)
         part_files.append_json(self._path, dict(snapshot))
         if self._silent:
-            self._write(line(snapshot))
+            self._write(line(snapshot, self._so_far.asks_for_pairs))
 
     def _seconds_left(self) -> float | None:
         """Estimate the time left from the time per clip; None until each stage has finished one."""
@@ -268,8 +268,8 @@ class Progress:
         return sum(needs) if self._shared else max(needs)
 
 
-def line(snapshot: Snapshot) -> str:
-    """Describe a snapshot in one plain line."""
+def line(snapshot: Snapshot, asks_for_pairs: bool = True) -> str:
+    """Describe a snapshot in one plain line, without pairs if the run asks for none."""
     clips = snapshot["clips"]
     texts = [
         f"{stage} {snapshot['stages'][stage]['clips']}/{clips}"
@@ -279,7 +279,8 @@ def line(snapshot: Snapshot) -> str:
     speed = snapshot["stages"]["score"].get("audio_hours_per_hour")
     texts.append(_format_known("{:.2f} h of audio scored/h", speed))
     share = _format_known(" (yield {:.0%})", snapshot["yield"])
-    texts.append(f"pairs {snapshot['pairs']}{share}")
+    if asks_for_pairs:
+        texts.append(f"pairs {snapshot['pairs']}{share}")
     if snapshot["seconds_left"] is not None and snapshot["state"] == "running":
         texts.append(f"{duration(snapshot['seconds_left'])} left")
     if snapshot["failures"]:

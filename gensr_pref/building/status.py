@@ -9,6 +9,7 @@ from typing import cast
 
 from gensr_pref.building import open_run
 from gensr_pref.building.progress import SNAPSHOTS, Snapshot
+from gensr_pref.config.bounds import require_positive_number
 from gensr_pref.errors import Problem, RunMismatchError
 from gensr_pref.pairing.no_pairs import NOTICE, asks_for_pairs
 from gensr_pref.rundir import ledger, part_files
@@ -82,7 +83,16 @@ def status(out: Path) -> Status:
 
 
 def watch_status(out: Path, seconds: float) -> Iterator[Status]:
-    """Yield the status every `seconds`, until the build is not running any more."""
+    """Return the status every `seconds`, until the build is not running any more.
+
+    Raises:
+        InputError: `seconds` is not above 0; the iterator raises as `status` does.
+    """
+    require_positive_number(seconds, "seconds")
+    return _watch_status(out, seconds)
+
+
+def _watch_status(out: Path, seconds: float) -> Iterator[Status]:
     while True:
         current = status(out)
         yield current

@@ -28,6 +28,7 @@ class YieldSoFar:
         clips: number of clips in the counted shards.
         paired: number of these clips that have a pair.
         pairs: number of pairs of these clips.
+        asks_for_pairs: false if the rule makes no pairs.
     """
 
     def __init__(self, out: Path, document: RunDocument, rule: PairRule) -> None:
@@ -35,13 +36,14 @@ class YieldSoFar:
         self._pairing = parse(document.pairing, Pairing, field="pairing")
         self._votes = votes_of_run(document)
         self._rule = rule
+        self.asks_for_pairs = asks_for_pairs(self._pairing.rule)
         self.clips = self.paired = self.pairs = 0
 
     def add(self, shard: int) -> None:
         """Count a scored shard; one whose scores cannot be read is not counted."""
         if wants_clean(self._rule):  # its pairs depend on more than the scores
             return
-        if not asks_for_pairs(self._pairing.rule):
+        if not self.asks_for_pairs:
             return
         try:
             scores = part_files.read(part_files.part(self._out, "scores", shard))

@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--heard",
+        dest="audio_pairs",
         type=int,
         default=1000,
         metavar="N",
@@ -36,7 +37,7 @@ def run(options: argparse.Namespace) -> None:
     from gensr_pref.auditing.compare import compare_audits
     from gensr_pref.auditing.load import load_tables
     from gensr_pref.auditing.report.write import report_of
-    from gensr_pref.auditing.run_audit import audit_of
+    from gensr_pref.auditing.run_audit import audit_of, require_audio_pairs
     from gensr_pref.cli import audit_text
 
     runs = [options.dir, *([options.other] if options.other else [])]
@@ -44,8 +45,9 @@ def run(options: argparse.Namespace) -> None:
         require_local(
             run, "--open needs a local folder: copy audit/report.html to this machine and open it"
         )
+    require_audio_pairs(options.audio_pairs)
     loaded = [load_tables(run) for run in runs]
-    audits = [audit_of(run, options.heard) for run in loaded]
+    audits = [audit_of(run, options.audio_pairs) for run in loaded]
     pages = [report_of(run, audit) for run, audit in zip(loaded, audits, strict=True)]
     if options.other:
         both = compare_audits(*audits)

@@ -8,6 +8,7 @@ from typing import Any
 
 from gensr_pref.cli.output import as_json, show
 from gensr_pref.cli.tables import format_table_with_lines
+from gensr_pref.errors import InputError, Problem, parameter
 
 HELP = "download and verify the weights of models; without a name, list them"
 
@@ -38,9 +39,16 @@ def run(options: argparse.Namespace) -> None:
 
     try:
         rows: Sequence[Mapping[str, Any]]
+        if options.verify and options.sha256 is not None:
+            raise InputError(
+                f"is for a download, and {parameter('verify')} makes none. Leave one out",
+                field=parameter("sha256"),
+                value=options.sha256,
+                problem=Problem.CONFLICT,
+            )
         if options.verify:
             rows = fetch.verify(options.names)
-        elif options.names:
+        elif options.names or options.sha256 is not None:
             rows = fetch.fetch(options.names, options.sha256)
         else:
             rows = fetch.list_checkpoints()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gensr_pref.cli.arguments import add_directory
 from gensr_pref.cli.output import show
-from gensr_pref.errors import quantity
+from gensr_pref.errors import InputError, Problem, parameter, quantity
 
 HELP = "judge pairs of a run by ear, in a blind listening test in the browser"
 
@@ -42,6 +42,7 @@ def run(options: argparse.Namespace) -> None:
     from gensr_pref.auditing.listening import server, webmushra
 
     if options.export:
+        _require_no_page(options)
         test = webmushra.export_webmushra(options.dir, options.export, options.pairs)
         line = f"{test['config']}: {quantity(test['trials'], 'trial')}"
         show(json.dumps(test) if options.json else line)
@@ -55,3 +56,16 @@ def run(options: argparse.Namespace) -> None:
             webbrowser.open(url)
         with contextlib.suppress(KeyboardInterrupt):  # the way to end it
             serve()
+
+
+def _require_no_page(options: argparse.Namespace) -> None:
+    """Refuse options of the page with an export, which serves none."""
+    for name in ("listener", "port", "no_browser"):
+        value = getattr(options, name)
+        if value:
+            raise InputError(
+                f"is for the page, which {parameter('export')} does not serve. Leave one out",
+                field=parameter(name),
+                value=value,
+                problem=Problem.CONFLICT,
+            )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 from gensr_pref.cli.arguments import add_directory, add_overrides
@@ -20,12 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Make the pairs again and print what was made."""
-    show(f"{options.dir}: making the pairs again from the scores", sys.stderr, flush=True)
     from gensr_pref.building.pair import names_rule, pair
     from gensr_pref.cli.summary_text import show_made
     from gensr_pref.config import plugins
 
     plugins.search(Path.cwd())  # for a rule of the user's own
-    summary = pair(options.dir, options.overrides)
+    report = partial(show, file=sys.stderr, flush=True)
+    summary = pair(options.dir, options.overrides, report)
     rule = summary["pairing"]["rule"] if names_rule(options.overrides) else None
     show_made(summary, options.dir, options.json, rule=rule, settings=options.overrides)

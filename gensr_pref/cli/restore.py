@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gensr_pref.cli.arguments import DEVICE, SEED
 from gensr_pref.cli.output import as_json, plugin_prints_on_stderr, show
-from gensr_pref.errors import RunIncompleteError, quantity
+from gensr_pref.errors import RunIncompleteError, parameter, quantity
 
 if TYPE_CHECKING:
     from gensr_pref.apply.restore import RestoreReport
@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--option",
+        dest="generator.options",
         action="append",
         default=[],
         metavar="KEY=VALUE",
@@ -58,15 +59,13 @@ def run(options: argparse.Namespace) -> None:
     from gensr_pref.config import plugins, run_file
 
     plugins.search(Path.cwd())  # for a generator of the user's own
-    use = run_file.parse(
-        {
-            "use": options.generator,
-            "candidates": options.candidates,
-            "options": run_file.override({}, options.option),
-        },
-        run_file.GeneratorUse,
-        "--best-of" if options.candidates < 1 else "--generator",
-    )
+    assignments = vars(options)["generator.options"]
+    field = f"{parameter('generator')}.options"
+    use = {
+        "use": options.generator,
+        "candidates": options.candidates,
+        "options": run_file.override({}, assignments, field),
+    }
     with plugin_prints_on_stderr():
         result = restore(
             options.source,

@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_directory(parser)
     parser.add_argument(
         "--watch",
+        dest="seconds",
         type=float,
         metavar="SECONDS",
         help="seconds between reports, until the build ends; default: a single report",
@@ -34,7 +35,9 @@ def run(options: argparse.Namespace) -> None:
     from gensr_pref.building.status import status, watch_status
 
     reports = (
-        [status(options.dir)] if options.watch is None else watch_status(options.dir, options.watch)
+        [status(options.dir)]
+        if options.seconds is None
+        else watch_status(options.dir, options.seconds)
     )
     for report in reports:
         show(json.dumps(report) if options.json else describe_build(report), flush=True)

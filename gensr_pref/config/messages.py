@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import typing
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel
@@ -49,6 +50,54 @@ class WrongTogether(ValueError):
         super().__init__(message)
         self.field = field
         self.value = value
+
+
+def complaints(
+    model: type[BaseModel], data: Any, errors: Iterable[Any], within: str = ""
+) -> list[ConfigError]:
+    """Return pydantic's errors as ConfigErrors, each field once.
+
+    For a field of several types, pydantic has an error per type. They become one that lists what is
+    allowed, or only those of the parts of the value if its own type is one of the allowed ones.
+
+    Args:
+        model, data, within: as for `complaint`.
+        errors: those of `pydantic.ValidationError.errors`.
+    """
+    by_field: dict[str, list[tuple[ConfigError, list[str]]]] = {}
+    for error in errors:
+        made = complaint(model, data, error, within)
+        by_field.setdefault(made.field or "", []).append((made, _choices(error)))
+    merged: list[ConfigError] = []
+    for name, group in by_field.items():
+        first = group[0][0]
+        if not all(choices for _, choices in group):  # an error of another kind than a wrong type
+            merged += {str(made): made for made, _ in group}.values()
+        elif any(other.startswith(f"{name}.") for other in by_field):
+            continue
+        elif len(group) == 1:
+            merged.append(first)
+        else:
+            *others, last = dict.fromkeys(choice for _, choices in group for choice in choices)
+            allowed = f"{', '.join(others)} or {last}" if others else last
+            message = f"write {allowed}, not {show_value(first.value)}"
+            merged.append(
+                ConfigError(message, field=name, value=first.value, problem=Problem.INVALID)
+            )
+    return merged
+
+
+def _choices(error: Any) -> list[str]:
+    """Return what may be written instead of a value of the wrong type; empty for other errors."""
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "literal_error":
+        return _names_in(context["expected"])
+    if kind in ("model_type", "model_attributes_type"):
+        return [FIELDS]
+    if kind in _VALID:
+        text = _VALID[kind].format(**context)
+        return BOOLEAN.split(" or ") if text == BOOLEAN else [text]
+    return []
 
 
 def complaint(model: type[BaseModel], data: Any, error: Any, within: str = "") -> ConfigError:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pydantic
 from pydantic import BaseModel
 
-from gensr_pref.config.messages import FIELDS, complaint
+from gensr_pref.config.messages import FIELDS, complaints
 from gensr_pref.config.overrides import override
 from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.storage import files
@@ -120,11 +120,8 @@ def parse(
     try:
         return model.model_validate(data)
     except pydantic.ValidationError as error:
-        complaints = [
-            complaint(model, data, item, field) for item in error.errors(include_url=False)
-        ]
-        by_text = {str(item): item for item in complaints}  # without repetitions
-        raise ConfigError.join(path, list(by_text.values())) from error
+        errors = complaints(model, data, error.errors(include_url=False), field)
+        raise ConfigError.join(path, errors) from error
 
 
 def dump_fields(model: BaseModel) -> dict[str, Any]:

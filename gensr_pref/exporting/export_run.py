@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -17,7 +18,6 @@ from gensr_pref.errors import (
     Problem,
     StorageError,
     UnwrittenError,
-    command_line,
     parameter,
 )
 from gensr_pref.exporting import trl
@@ -43,7 +43,7 @@ from gensr_pref.exporting.run_facts import (
     measure_dataset,
     read_summary,
 )
-from gensr_pref.pairing.no_pairs import NOTICE, asks_for_pairs
+from gensr_pref.pairing.no_pairs import require_pair_rule
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import RunDocument
 from gensr_pref.rundir.integrity import check
@@ -61,7 +61,7 @@ class PublishingOptions:
 
     Attributes:
         anonymise: drop or hash the names of speakers and recordings; None = keep them.
-        secret: file with the key of the pseudonyms; None = in the run directory.
+        secret: file with the key of the pseudonyms, only with hash; None = in the run directory.
         allowed: texts that may be published although they look local or secret.
         repository: ``org/name`` on the Hub, for the card.
     """
@@ -128,15 +128,17 @@ def export(
 
     Raises:
         PartsError: the run's parts do not belong together.
-        InputError: `run` is not a run directory, or has no pairs; `out` contains something else,
-            cannot be replaced, or is being written by another process; or the export would reveal
-            something about this machine or its user (every column is named).
+        InputError: an option is out of range or excludes another; `run` is not a run directory, or
+            has no pairs; `out` contains something else, cannot be replaced, or is being written by
+            another process; or the export would reveal something about this machine or its user
+            (every column is named).
         StorageError: a file cannot be read or written. `out` is unchanged.
     """
+    require_consistent(options, publishing)
     run, out = parse_location(run), Path(out)
     contents = check(run)
     document = contents.document
-    _require_pair_rule(run, document)
+    require_pair_rule(run, document.pairing["rule"], "export")
     require_replaceable(out)
     _require_earlier_export(out)
     secret = run / SECRET if publishing.secret is None else Path(publishing.secret)
@@ -160,15 +162,33 @@ def export(
     return report
 
 
-def _require_pair_rule(run: Path, document: RunDocument) -> None:
-    """Refuse a run whose rule makes no pairs."""
-    if not asks_for_pairs(document.pairing["rule"]):
-        command = command_line("gensr-pref", "pair", run)
+def require_consistent(options: ExportOptions, publishing: PublishingOptions) -> None:
+    """Refuse options that exclude each other or are out of range.
+
+    Raises:
+        InputError: the message names the option and its value.
+    """
+    if isinstance(options.shard_bytes, bool) or not 10**6 <= options.shard_bytes < math.inf:
         raise InputError(
-            f"has no pairs to export: {NOTICE}. Make some: {command} rule=unanimous",
-            path=run,
-            value="pairs",
-            problem=Problem.EMPTY,
+            f"write at least 1 MB (10**6 bytes), not {options.shard_bytes!r} bytes",
+            field=parameter("shard_bytes"),
+            value=options.shard_bytes,
+            problem=Problem.INVALID,
+        )
+    if options.clean and options.form == "trl":
+        raise InputError(
+            f"goes with {parameter('form')} parquet or wav-jsonl",
+            field=parameter("clean"),
+            value=options.form,
+            problem=Problem.CONFLICT,
+        )
+    if publishing.secret is not None and publishing.anonymise != "hash":
+        raise InputError(
+            f"{str(publishing.secret)!r} is a key for pseudonyms: add {parameter('anonymise')} "
+            "hash, or leave the key out",
+            field=parameter("secret"),
+            value=publishing.secret,
+            problem=Problem.CONFLICT,
         )
 
 

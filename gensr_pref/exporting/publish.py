@@ -13,6 +13,7 @@ from gensr_pref.exporting.export_run import (
     Exported,
     PublishingOptions,
     export,
+    require_consistent,
 )
 
 
@@ -43,7 +44,7 @@ def publish(
         InputError, PartsError, StorageError: as `export` and `hub.push`.
         PublishError: the Hub refuses, or the connection fails; the same call resumes.
     """
-    _require_consistent(options)
+    require_consistent(options, publishing)
     if target is not None:
         hub.check_target(target)
         _require_loadable(options)
@@ -66,23 +67,6 @@ def publish(
     if notice is not None:
         report["notice"] = notice
     return report
-
-
-def _require_consistent(options: ExportOptions) -> None:
-    if options.shard_bytes < 10**6:
-        raise InputError(
-            "must be at least 1 MB",
-            field=parameter("shard_bytes"),
-            value=options.shard_bytes,
-            problem=Problem.INVALID,
-        )
-    if options.clean and options.form == "trl":
-        raise InputError(
-            f"goes with {parameter('form')} parquet or wav-jsonl",
-            field=parameter("clean"),
-            value=options.form,
-            problem=Problem.CONFLICT,
-        )
 
 
 def _require_loadable(options: ExportOptions) -> None:

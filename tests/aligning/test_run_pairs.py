@@ -11,6 +11,7 @@ import torch
 from gensr_pref import audio
 from gensr_pref.aligning import feature_cache
 from gensr_pref.aligning.align import align
+from gensr_pref.aligning.run_pairs import PairsOfRun
 from gensr_pref.building.pair import pair
 from gensr_pref.errors import ConfigError, InputError, RunMismatchError
 from gensr_pref.exporting.dataset import ExportOptions
@@ -205,3 +206,10 @@ def test_concurrent_trainings_prepare_shared_features_once(tmp_path, monkeypatch
         ]
         assert all(one.result() for one in asked)
     assert len(made) == 1
+
+
+def test_a_run_that_asks_for_no_pairs_is_refused(run, tmp_path) -> None:
+    out = shutil.copytree(run, tmp_path / "run")
+    pair(out, ["rule=none"])
+    with raises(InputError, field="pairs.source.path", value="pairs", problem="empty", path=out):
+        PairsOfRun(out, ["fm-tiny"], with_audio=False)

@@ -410,7 +410,7 @@ def test_an_evaluation_file_gives_the_same_result_as_arguments(evaluate, project
             "level",
             "unknown",
         ),
-        (["a=cheap:Hiss", "b="], "policies", "b=", "invalid"),
+        (["a=cheap:Hiss", "b="], "words", "b=", "invalid"),
         ([*PAIR, "--base", "bse"], "base", "bse", "unknown"),
         ([*PAIR, "--control", "random"], "controls", "random", "unknown"),
         ([*PAIR, "--control", "base"], "controls", "base", "conflict"),

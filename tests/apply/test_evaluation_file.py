@@ -28,7 +28,7 @@ def test_a_generator_in_one_word(word, use, name, options):
 
 @pytest.mark.parametrize("word", ["", "a=", "=a", "a=b=c", ":x=1"])
 def test_a_word_of_another_form_is_refused(word):
-    with raises(ConfigError, field="policies", value=word, problem="invalid"):
+    with raises(ConfigError, field="words", value=word, problem="invalid"):
         parse_generator(word)
 
 

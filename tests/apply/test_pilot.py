@@ -31,8 +31,12 @@ def test_the_estimate_follows_from_the_pilot(run, base, tmp_path, capsys):
     assert summary["clips"] == 7
 
 
-@pytest.mark.parametrize(("pilot", "pairs"), [(0, 10), (4, 0)])
-def test_numbers_below_one_are_refused(base, run, tmp_path, pilot, pairs):
-    with raises(InputError, field="pilot", value=(pilot, pairs), problem="invalid"):
+@pytest.mark.parametrize(
+    ("pilot", "pairs", "field"), [(0, 10, "pilot"), (4, -1, "pairs"), (4, 2.5, "pairs")]
+)
+def test_numbers_below_one_are_refused(base, run, tmp_path, pilot, pairs, field):
+    with raises(
+        InputError, field=field, value=pilot if field == "pilot" else pairs, problem="invalid"
+    ):
         plan(run(), base, tmp_path / "pilot", pilot, pairs)
     assert not (tmp_path / "pilot").exists()

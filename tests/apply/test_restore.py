@@ -235,7 +235,7 @@ def test_command_line(noisy, tmp_path, capsys):
         (["--best-of", "2", "--by", "dnsmos_ovr"], "by", "dnsmos_ovr", "unknown"),
         (["--best-of", "0"], "candidates", 0, "invalid"),
         (["--option", "loud=1"], "generator.options.loud", "loud", "unknown"),
-        (["--option", "loud"], "overrides", "loud", "missing"),
+        (["--option", "loud"], "generator.options", "loud", "missing"),
         (["--generator", "nothing"], "generator", "nothing", "unknown"),
         (["--generator", "cheap:Roughness"], "generator", ("sample", "candidates_of"), "missing"),
         (["--generator", "cheap:Unloadable"], None, "unloadable", "failed"),

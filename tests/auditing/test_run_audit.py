@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import shlex
 import shutil
 import typing
@@ -19,11 +20,12 @@ from gensr_pref.building.pair import pair
 from gensr_pref.cli import audit_text
 from gensr_pref.cli.main import main
 from gensr_pref.corpus.leakage import find_leakage
+from gensr_pref.errors import InputError
 from gensr_pref.identity import clean_id
 from gensr_pref.rundir import part_files
 from tests.commands import run_command
 from tests.parts import unmade, write_part
-from tests.refusals import raises
+from tests.refusals import raises, refuses
 from tests.small_run import rows
 
 
@@ -87,6 +89,14 @@ def check_keys(value, kind, path=""):
 def test_an_audit_has_the_keys_of_its_type(copy):
     check_keys(audit(copy), document.Audit)
     check_keys(audit(copy, brief=True), document.ShortAudit)
+
+
+@pytest.mark.parametrize("audio_pairs", [-1, 1.5, math.nan, True])
+def test_a_wrong_number_of_pairs_to_analyse_is_refused(tmp_path, audio_pairs):
+    """Before the run directory is read: there is none."""
+    with raises(InputError, field="audio_pairs", value=audio_pairs, problem="invalid"):
+        audit(tmp_path, audio_pairs)
+    refuses(["audit", tmp_path, "--heard", "-1"], InputError, field="audio_pairs", value=-1)
 
 
 def test_sides_match_the_audio_on_disk(finished):

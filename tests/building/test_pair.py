@@ -9,6 +9,7 @@ from gensr_pref.cli.main import main
 from gensr_pref.config.run_file import Pairing
 from gensr_pref.errors import (
     ConfigError,
+    InputError,
     RuleError,
     RunMismatchError,
 )
@@ -95,6 +96,16 @@ def test_pairing_settings_are_checked(copy):
     with raises(RunMismatchError, path=copy / "clips", problem="missing"):
         pair(copy / "clips", [])
     assert not (copy / "clips" / ".lock").exists()
+
+
+@pytest.mark.parametrize("setting", ["margn.level=1", "margin={no_score: 1}", "rule=no_rule"])
+def test_work_is_announced_after_the_checks(copy, capsys, setting):
+    lines = []
+    with pytest.raises(InputError):
+        pair(copy, [setting], lines.append)
+    assert lines == []
+    assert main(["pair", str(copy), setting]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1  # the error alone
 
 
 @pytest.mark.parametrize(

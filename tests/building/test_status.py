@@ -1,18 +1,19 @@
 """Tests of the status of a build, seen from another process."""
 
 import json
+import math
 
 import pytest
 
 from gensr_pref.building.build import build
 from gensr_pref.building.open_run import lock_run
 from gensr_pref.building.progress import Progress
-from gensr_pref.building.status import status
+from gensr_pref.building.status import status, watch_status
 from gensr_pref.building.tasks import ClipFinished
 from gensr_pref.cli.main import main
-from gensr_pref.errors import RunMismatchError
+from gensr_pref.errors import InputError, RunMismatchError
 from tests.building.conftest import read_snapshots
-from tests.refusals import raises
+from tests.refusals import raises, refuses
 
 
 def test_state_is_the_present_one(run, base, tmp_path, capsys):
@@ -37,6 +38,13 @@ def test_state_is_the_present_one(run, base, tmp_path, capsys):
     assert main(["status", str(out), "--json", "--watch", "9"]) == 0
     [line] = capsys.readouterr().out.splitlines()
     assert json.loads(line)["clips"] == 7
+
+
+@pytest.mark.parametrize("seconds", [0, -1, math.nan, math.inf])
+def test_a_pause_that_is_not_above_0_is_refused_at_once(tmp_path, seconds):
+    with raises(InputError, field="seconds", value=seconds, problem="invalid"):
+        watch_status(tmp_path, seconds)
+    refuses(["status", tmp_path, "--watch", "0"], InputError, field="seconds", value=0)
 
 
 def test_status_does_not_lock_the_directory(run, base, tmp_path):

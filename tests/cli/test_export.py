@@ -28,6 +28,8 @@ def test_the_result_can_be_printed_as_json(built, tmp_path) -> None:
         (["--public"], "repository", "--push-to-hub", "missing"),
         (["--others", "keep"], "repository", "--push-to-hub", "missing"),
         (["--shard-mb", "0"], "shard_bytes", "--shard-mb", "invalid"),
+        (["--secret", "key"], "secret", "--secret", "conflict"),
+        (["--secret", "key", "--anonymise", "drop"], "secret", "--secret", "conflict"),
         (["--format", "trl", "--clean"], "clean", "--clean", "conflict"),
         (["--push-to-hub", "nameonly"], "repository", "--push-to-hub", "invalid"),
         (["--push-to-hub", "us/x", "--format", "wav-jsonl"], "form", "--format", "conflict"),

@@ -3,7 +3,9 @@
 import json
 
 from gensr_pref.cli.main import main
+from gensr_pref.errors import InputError
 from gensr_pref.weights import fetch
+from tests.refusals import refuses
 
 ROW = {"name": "utmos", "here": "yes", "notice": "handle with care"}
 
@@ -32,3 +34,9 @@ def test_rows_of_a_partly_failed_call_are_shown(monkeypatch, capsys):
     monkeypatch.setattr(fetch, "fetch", fail)
     assert main(["fetch", "utmos", "nisqa", "--json"]) == 1
     assert json.loads(capsys.readouterr().out) == [ROW]
+
+
+def test_a_digest_without_a_download_is_refused():
+    refuses(["fetch", "--sha256", "ab"], InputError, field="sha256", value="ab")
+    words = ["fetch", "utmos", "--verify", "--sha256", "ab"]
+    refuses(words, InputError, field="sha256", value="ab", problem="conflict")

@@ -8,6 +8,8 @@ import pytest
 
 from gensr_pref.auditing.listening import server, webmushra
 from gensr_pref.cli.main import main
+from gensr_pref.errors import InputError
+from tests.refusals import refuses
 
 
 @pytest.fixture
@@ -51,3 +53,16 @@ def test_an_export_serves_no_page(sessions, monkeypatch, capsys):
     assert json.loads(capsys.readouterr().out) == {"config": "test.yaml", "trials": 3}
     assert calls == [(Path("run"), Path("folder"), 40)]
     assert sessions == []
+
+
+@pytest.mark.parametrize(
+    ("words", "field", "value"),
+    [
+        (["--listener", "ann"], "listener", "ann"),
+        (["--port", "80"], "port", 80),
+        (["--no-browser"], "no_browser", True),
+    ],
+)
+def test_options_of_the_page_are_refused_with_an_export(sessions, words, field, value):
+    command = ["listen", "run", "--export", "folder", *words]
+    refuses(command, InputError, field=field, value=value, problem="conflict")

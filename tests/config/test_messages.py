@@ -8,7 +8,7 @@ import yaml
 
 from gensr_pref.building.build import build
 from gensr_pref.config import plugins, run_file
-from gensr_pref.config.run_file import Columns, Degrade, GeneratorUse
+from gensr_pref.config.run_file import Columns, Degrade, GeneratorUse, MetricUse, parse
 from gensr_pref.errors import (
     ConfigError,
     InputError,
@@ -17,7 +17,7 @@ from gensr_pref.errors import (
     SourceError,
     UnknownPluginError,
 )
-from tests.refusals import refusal, require_facts
+from tests.refusals import raises, refusal, require_facts
 from tests.small_run import RUN
 
 OWN_PLUGINS = """
@@ -117,6 +117,14 @@ WRONG_SETTINGS = [
      ("generators.0", "fm-tiny", "invalid", ()), ["key: value", *fields(GeneratorUse)]),
     ("generators=[]", ConfigError, ("generators", [], "invalid", ()), ["1 or more"]),
     # A value out of range: the bound.
+    # A field of several types: one line with all of them, or the wrong part of the value.
+    ("panel.0.vote=maybe", ConfigError,
+     ("panel.0.vote", "maybe", "invalid", ()), ["true, false or a list", "not 'maybe'"]),
+    ("panel.0.vote=[1]", ConfigError, ("panel.0.vote.0", 1, "invalid", ()), ["text"]),
+    ("engine.workers=0", ConfigError,
+     ("engine.workers", 0, "invalid", ()), ["auto or a number of at least 1"]),
+    ("engine.scorers=few", ConfigError,
+     ("engine.scorers", "few", "invalid", ()), ["auto or a whole number"]),
     ("generators.0.candidates=0", ConfigError,
      ("generators.0.candidates", 0, "invalid", ()), ["at least 1"]),
     (f"corpus.degrade={{noise: {{{NOISE}, probability: 2}}}}", ConfigError,
@@ -165,3 +173,10 @@ def test_a_wrong_setting_is_shown_with_the_right_one(
     if kind is RunIncompleteError:
         shown += Path(error.path).read_text(encoding="utf-8")  # the table that the message names
     assert not [text for text in advice if text not in shown], shown
+
+
+@pytest.mark.parametrize("value", ["maybe", [1], {"a": 1}])
+def test_a_field_of_several_types_has_one_error(value):
+    with raises(ConfigError) as caught:
+        parse({"metric": "wer", "vote": value}, MetricUse)
+    assert len(caught.value.errors) == 1

@@ -4,11 +4,15 @@ import json
 
 import pytest
 
+from gensr_pref.auditing.listening.trials import load_trials
 from gensr_pref.auditing.report.findings import list_findings
 from gensr_pref.auditing.run_audit import audit
+from gensr_pref.building import open_run
 from gensr_pref.building.build import build
 from gensr_pref.building.pair import pair
+from gensr_pref.building.progress import line
 from gensr_pref.building.status import status
+from gensr_pref.building.yield_count import YieldSoFar
 from gensr_pref.cli.main import main
 from gensr_pref.config import plugins, run_file
 from gensr_pref.config.run_file import Pairing
@@ -66,6 +70,19 @@ def test_export_is_refused(unpaired, tmp_path):
     with raises(InputError, problem="empty", value="pairs"):
         export(unpaired, tmp_path / "dataset")
     assert not (tmp_path / "dataset").exists()
+
+
+def test_listening_is_refused(unpaired, tmp_path):
+    with raises(InputError, problem="empty", value="pairs", path=unpaired):
+        load_trials(unpaired, 4)
+
+
+def test_the_lines_of_a_build_do_not_mention_pairs(unpaired):
+    snapshot = status(unpaired)
+    assert "yield" in line(snapshot)
+    assert "pairs" not in line(snapshot, asks_for_pairs=False)
+    document = open_run.read_document(unpaired)
+    assert not YieldSoFar(unpaired, document, find_rule("none")).asks_for_pairs
 
 
 def test_another_rule_can_make_pairs_later(base, tmp_path):

@@ -13,6 +13,8 @@ from gensr_pref.config.messages import WrongTogether
 from gensr_pref.errors import ConfigError
 from gensr_pref.generators.tiny.analysis import HIGHEST_RATE, LOWEST_RATE
 
+Dilation = Annotated[int, Field(ge=1)]
+
 
 class Speech(run_file.Model):
     """A source of clean speech, and how often it is drawn."""
@@ -24,8 +26,8 @@ class Speech(run_file.Model):
 class EncoderShape(run_file.Model):
     """The size of the encoder, and its initial weights."""
 
-    encoder_width: int = 192
-    encoder_dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 1, 2, 4)
+    encoder_width: int = Field(192, ge=1)
+    encoder_dilations: tuple[Dilation, ...] = (1, 2, 4, 8, 16, 32, 1, 2, 4)
     encoder_from: str | None = Field(
         None, description="folder of a checkpoint of any paradigm; its encoder is the initial one"
     )
@@ -36,8 +38,8 @@ class FlowShape(EncoderShape):
     """Flow-matching model; see `FlowConfig`."""
 
     paradigm: Literal["fm"] = "fm"
-    velocity_width: int = 160
-    velocity_dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2)
+    velocity_width: int = Field(160, ge=1)
+    velocity_dilations: tuple[Dilation, ...] = (1, 2, 4, 8, 1, 2)
     shared_noise: run_file.Probability = 0.25
     draws: int = Field(2, ge=1, description="draws of (t, y_0) per example and step")
 
@@ -45,8 +47,8 @@ class FlowShape(EncoderShape):
 class TokenShape(EncoderShape):
     """The settings of both paradigms on tokens; see `TokenModelConfig`."""
 
-    decoder_width: int = 160
-    head_width: int = 64
+    decoder_width: int = Field(160, ge=1)
+    head_width: int = Field(64, ge=1)
     tokenizer: str | None = Field(None, description="folder of a tokenizer; absent = the shipped")
     marginal: float = Field(0.5, ge=0, description="weight of the encoder's own log-likelihood")
     clip: float = Field(0.1, ge=0, description="weight of the first column's log-likelihood")
@@ -56,14 +58,14 @@ class AutoregressiveShape(TokenShape):
     """Autoregressive model over frames and band groups."""
 
     paradigm: Literal["ar"] = "ar"
-    decoder_dilations: tuple[int, ...] = (1, 2, 4, 8)
+    decoder_dilations: tuple[Dilation, ...] = (1, 2, 4, 8)
 
 
 class MaskedShape(TokenShape):
     """Masked generative model."""
 
     paradigm: Literal["mgm"] = "mgm"
-    decoder_dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2)
+    decoder_dilations: tuple[Dilation, ...] = (1, 2, 4, 8, 1, 2)
 
 
 Shape = Annotated[FlowShape | AutoregressiveShape | MaskedShape, Field(discriminator="paradigm")]
@@ -111,9 +113,9 @@ class Pretrain(ExampleSettings):
     minutes: float | None = Field(
         None, gt=0, description="end of the schedule by the clock, in place of steps"
     )
-    learning_rate: float = 1e-3
-    warm_up: int = 200
-    weight_decay: float = 0.01
+    learning_rate: float = Field(1e-3, gt=0)
+    warm_up: int = Field(200, ge=0)
+    weight_decay: float = Field(0.01, ge=0)
     ema: run_file.Probability = Field(0.999, description="decay of the averaged weights")
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     save_every: int = Field(200, ge=1, description="steps between saved states")

@@ -234,7 +234,7 @@ def pretraining_losses(
 
 def pretraining_learning_rate(recipe: Pretrain, step: int, progress: float) -> float:
     """Return the learning rate: warm-up by steps, then half a cosine to 1/100 by progress."""
-    warm = min(1.0, (step + 1) / recipe.warm_up)
+    warm = min(1.0, (step + 1) / max(1, recipe.warm_up))
     return recipe.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 

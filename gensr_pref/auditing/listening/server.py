@@ -21,8 +21,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from gensr_pref.auditing.listening import answers
 from gensr_pref.auditing.listening.session import RequestError, Session
-from gensr_pref.auditing.listening.trials import draw_trials, read_sounds
-from gensr_pref.auditing.load import load_tables
+from gensr_pref.auditing.listening.trials import load_trials, read_sounds
+from gensr_pref.config.bounds import require_whole_number
 from gensr_pref.errors import InputError, Problem, StorageError, parameter
 from gensr_pref.untrusted.text import escape_invisible
 
@@ -44,19 +44,17 @@ def open_server(
         port: port of 127.0.0.1; 0 takes a free one.
 
     Raises:
-        InputError: the listener's name or the port cannot be used, or there is no pair.
+        InputError: the listener's name or the port cannot be used, `pairs` is below 1, or there is
+            no pair.
         StorageError: the run directory cannot be read.
     """
     name = answers.listener_name(listener) if listener else None
-    trials = draw_trials(load_tables(out), pairs)
-    if not trials:
-        raise InputError(
-            "no pair to listen to. Its audit gives the reasons", path=out, problem=Problem.EMPTY
-        )
+    require_whole_number(port, "port", 0, 65535)
+    trials = load_trials(out, pairs)
     session = Session(out, trials, read_sounds(out, trials), name)
     try:
         server = _Server(port, session)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise InputError(
             f"{port} cannot be used: {error}",
             field=parameter("port"),

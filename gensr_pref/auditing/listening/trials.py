@@ -11,9 +11,12 @@ import pyarrow as pa
 
 from gensr_pref import audio
 from gensr_pref.auditing.exhibits import smallest_margins
-from gensr_pref.auditing.load import RunTables
+from gensr_pref.auditing.load import RunTables, load_tables
 from gensr_pref.auditing.sound_properties import sound_properties
+from gensr_pref.config.bounds import require_whole_number
+from gensr_pref.errors import InputError, Problem
 from gensr_pref.identity import clean_id, digest, noisy_id, seed_for
+from gensr_pref.pairing.no_pairs import require_pair_rule
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.rows import rows_by_id
 
@@ -59,6 +62,27 @@ class Trial:
         if choice == "tie":
             return "tie"
         return "chosen" if (choice == "a") != self.swapped else "rejected"
+
+
+def load_trials(out: Path, pairs: int) -> list[Trial]:
+    """Return the trials of a run directory; see `draw_trials`.
+
+    Raises:
+        InputError: `pairs` is below 1, or the run has no pair.
+        StorageError: the run directory cannot be read.
+    """
+    require_whole_number(pairs, "pairs", 1)
+    run = load_tables(out)
+    require_pair_rule(out, run.pairing.rule, "listen to")
+    trials = draw_trials(run, pairs)
+    if not trials:
+        raise InputError(
+            "has no pair to listen to. Its audit gives the reasons",
+            path=out,
+            value="pairs",
+            problem=Problem.EMPTY,
+        )
+    return trials
 
 
 def draw_trials(run: RunTables, pairs: int) -> list[Trial]:

@@ -9,12 +9,11 @@ from typing import TypedDict
 import yaml
 
 from gensr_pref.auditing.listening.trials import (
-    draw_trials,
     equalise_levels,
+    load_trials,
     order_for_listener,
     read_sounds,
 )
-from gensr_pref.auditing.load import load_tables
 from gensr_pref.errors import InputError, Problem, StorageError
 from gensr_pref.rundir import part_files
 
@@ -77,18 +76,14 @@ def export_webmushra(out: Path, folder: Path, pairs: int) -> WebmushraTest:
         folder: a new or empty folder.
 
     Raises:
-        InputError: the folder is not empty, or there is no pair.
+        InputError: the folder is not empty, `pairs` is below 1, or there is no pair.
         StorageError: the run cannot be read, or the folder cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(
             "is not an empty folder. Name a new one", path=folder, problem=Problem.EXISTS
         )
-    trials = order_for_listener(draw_trials(load_tables(out), pairs), "export")
-    if not trials:
-        raise InputError(
-            "no pair to listen to. Its audit gives the reasons", path=out, problem=Problem.EMPTY
-        )
+    trials = order_for_listener(load_trials(out, pairs), "export")
     sounds = read_sounds(out, trials)
     key = {}
     try:

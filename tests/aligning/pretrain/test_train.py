@@ -196,6 +196,22 @@ def test_the_learning_rate_warms_up_and_falls_to_a_hundredth() -> None:
     assert pretraining_learning_rate(settings, 99, 1.0) == pytest.approx(0.01)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("learning_rate", 0), ("warm_up", -1), ("weight_decay", -0.1)],
+)
+def test_a_number_out_of_range_is_refused(field, value) -> None:
+    with raises(ConfigError, field=field, value=value, problem="invalid"):
+        recipe(**{field: value})
+
+
+@pytest.mark.parametrize(("name", "value"), [("head_width", 0), ("decoder_dilations", [0])])
+def test_a_size_below_1_is_refused(name, value) -> None:
+    with pytest.raises(ConfigError) as caught:
+        recipe("ar", model={**SHAPES["ar"], "paradigm": "ar", name: value})
+    assert caught.value.problem == "invalid"
+
+
 def test_an_unknown_field_of_the_recipe_is_refused() -> None:
     with raises(ConfigError, field="batch_size", value="batch_size", problem="unknown"):
         recipe(batch_size=3)

@@ -93,6 +93,22 @@ def test_a_vote_is_on_the_disk_before_the_reply(out):
     assert line["seconds"] == 1.2
 
 
+@pytest.mark.parametrize("pairs", [0, -1, 2.5])
+def test_a_number_of_pairs_below_1_is_refused(tmp_path, pairs):
+    """Before the run directory is read: there is none."""
+    with raises(InputError, field="pairs", value=pairs, problem="invalid"):
+        server.open_server(tmp_path, pairs).__enter__()
+    with raises(InputError, field="pairs", value=pairs, problem="invalid"):
+        webmushra.export_webmushra(tmp_path, tmp_path / "folder", pairs)
+    assert not (tmp_path / "folder").exists()
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_that_does_not_exist_is_refused(tmp_path, port):
+    with raises(InputError, field="port", value=port, problem="invalid"):
+        server.open_server(tmp_path, PAIRS, port=port).__enter__()
+
+
 def test_a_restart_continues_and_listeners_are_separate(out):
     with serving(out) as port:
         order = [next_of(port)["trial"]]
