@@ -110,6 +110,7 @@ def restore(
             any work.
     """
     source, out = Path(source), Path(out)
+    require_whole_number(seed, "seed")
     wanted = _Settings(_use(generator), by, seed, device)
     files, left_out = _files(source, out)
     model = make_generator(wanted.use, parameter("generator"), Path.cwd())

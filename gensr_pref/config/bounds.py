@@ -8,23 +8,26 @@ from numbers import Integral, Real
 from gensr_pref.errors import InputError, Problem, parameter
 
 
-def require_whole_number(value: object, name: str, least: int, most: int | None = None) -> None:
+def require_whole_number(
+    value: object, name: str, least: int | None = None, most: int | None = None
+) -> None:
     """Refuse an argument that is not a whole number from `least` to `most`.
 
     Args:
         value: the argument.
         name: the parameter's name, which is the `dest` of its command-line option.
-        least: smallest allowed value.
-        most: largest allowed value; None: no limit.
+        least: smallest allowed value; None: no limit.
+        most: largest allowed value, only with `least`; None: no limit.
 
     Raises:
         InputError: the message names the parameter and the value.
     """
     whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if whole and least <= value and (most is None or value <= most):  # type: ignore[operator]
+    low, high = -math.inf if least is None else least, math.inf if most is None else most
+    if whole and low <= value <= high:  # type: ignore[operator]
         return
-    wanted = f"of at least {least}" if most is None else f"from {least} to {most}"
-    raise _refusal(f"a whole number {wanted}", value, name)
+    bounds = f" of at least {least}" if most is None else f" from {least} to {most}"
+    raise _refusal(f"a whole number{'' if least is None else bounds}", value, name)
 
 
 def require_positive_number(value: object, name: str) -> None:

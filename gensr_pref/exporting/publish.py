@@ -45,6 +45,13 @@ def publish(
         PublishError: the Hub refuses, or the connection fails; the same call resumes.
     """
     require_consistent(options, publishing)
+    if dry_run and target is None:
+        raise InputError(
+            f"is needed with {parameter('dry_run')}",
+            field=parameter("target"),
+            value=target,
+            problem=Problem.MISSING,
+        )
     if target is not None:
         hub.check_target(target)
         _require_loadable(options)

@@ -1,6 +1,7 @@
 """Tests of `restore`: files of any kind, the best of N candidates, existing output."""
 
 import json
+import math
 import shutil
 import signal
 import sys
@@ -252,6 +253,12 @@ def test_bad_input_exits_2(noisy, tmp_path, more, field, value, problem):
 def test_an_output_among_the_inputs_is_refused(noisy):
     with raises(InputError, field="out", problem="conflict"):
         restore(noisy, noisy / "out", **wanted())
+
+
+@pytest.mark.parametrize("seed", [0.5, math.nan, "1", None])
+def test_a_seed_that_is_not_a_whole_number_is_refused(noisy, tmp_path, seed):
+    with raises(InputError, field="seed", value=seed, problem="invalid"):
+        restore(noisy, tmp_path / "out", "cheap:Hiss", seed=seed)
 
 
 def test_an_unknown_suffix_of_the_output_is_refused(noisy, tmp_path):

@@ -20,6 +20,7 @@ def test_other_values_than_whole_numbers_within_the_bounds_are_refused(value):
 def test_whole_numbers_within_the_bounds_are_accepted(value):
     require_whole_number(value, "pairs", 1, 8)
     require_whole_number(value, "pairs", 1)
+    require_whole_number(-value, "seed")
 
 
 @pytest.mark.parametrize("value", [0, -1.5, math.inf, math.nan, False, "1"])

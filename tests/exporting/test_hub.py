@@ -340,3 +340,8 @@ def test_offline_is_refused_early(monkeypatch) -> None:
     monkeypatch.setenv("GENSR_PREF_OFFLINE", "1")
     with raises(InputError, field="repository", problem="offline"):
         hub.check_target(SMALL)
+
+
+def test_a_dry_run_needs_a_target(tmp_path) -> None:
+    with raises(InputError, field="target", problem="missing"):
+        gensr_pref.publish(tmp_path, tmp_path / "out", dry_run=True)

@@ -194,6 +194,8 @@ def test_the_learning_rate_warms_up_and_falls_to_a_hundredth() -> None:
     assert pretraining_learning_rate(settings, 0, 0.0) == pytest.approx(0.1)
     assert pretraining_learning_rate(settings, 10, 0.0) == pytest.approx(1.0)
     assert pretraining_learning_rate(settings, 99, 1.0) == pytest.approx(0.01)
+    at_once = recipe(learning_rate=1.0, warm_up=0)
+    assert pretraining_learning_rate(at_once, 0, 0.0) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
