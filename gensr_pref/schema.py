@@ -46,9 +46,9 @@ class Reason(StrEnum):
     GENERATOR_ERROR = "generator_error"  # the generator raised, or its program failed
     WRONG_RATE = "wrong_rate"  # an output at another sample rate than agreed
     DUPLICATE = "duplicate"  # the same samples as an earlier candidate of the clip
-    TIMED_OUT = "timed_out"  # the generator exceeded its time limit
+    TIMED_OUT = "timed_out"  # the generator or metric exceeded its time limit
     OUT_OF_MEMORY = "out_of_memory"  # the generator needed more memory than there is
-    WORKER_DIED = "worker_died"  # the generator ended its process at every attempt
+    WORKER_DIED = "worker_died"  # the generator or metric ended its process at every attempt
     METRIC_ERROR = "metric_error"  # the metric raised
 
 

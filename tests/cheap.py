@@ -12,7 +12,7 @@ import numpy as np
 from gensr_pref.errors import Unusable
 from gensr_pref.generators.base import Candidate
 from gensr_pref.metrics.base import MetricSpec, Note, Score
-from gensr_pref.pairing.base import Pair
+from gensr_pref.pairing.base import STANDS, Pair, Pairwise, Verdicts
 from gensr_pref.schema import Reason
 
 IMMEDIATE = "CHEAP_IMMEDIATE"  # an environment variable
@@ -246,6 +246,16 @@ def boom(ballot, pairing):
 
 def nothing(ballot, pairing):
     return None
+
+
+def judge_all(ballot, pairing):
+    """Return verdicts in which every two candidates are a pair, each candidate with itself too."""
+    size = ballot.scores.shape[-2]
+    shape = (*ballot.scores.shape[:-2], size, size)
+    return Verdicts(np.full(shape, STANDS, np.int8), np.zeros(shape))
+
+
+itself = Pairwise(judge_all)
 
 
 def twice(ballot, pairing):

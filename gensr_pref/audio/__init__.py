@@ -3,13 +3,15 @@
 Everywhere in the package a waveform is a float32 NumPy array [T], mono, nominally in [-1, 1].
 
 All recordings are decoded by `read`, `read_header` and `from_column` (`reading`), which refuse what
-is not a complete recording. `require_sound` refuses a waveform that is empty, silent or not finite.
+is not a complete recording. `require_sound` refuses a waveform that is empty, silent or not finite,
+and `clip_to_full_scale` one that is far beyond full scale.
 The modules that use audio refuse more, each with a reason of `gensr_pref.schema.Reason`:
 
 - ``corpus``: recordings and clips without usable speech (``file_sources``, ``table_sources``,
-  ``segments``, ``clips``, ``degrade``);
+  ``segments``, ``clips``, ``degrade``), noises and impulse responses that are none;
 - ``generators.command`` and ``generators.folder``: files of another rate or length;
 - ``building.sampling``: candidates of another rate, length or type;
+- ``apply.restore_file``: files to restore;
 - ``metrics.panel`` and ``metrics.inputs``: candidates and references that a metric cannot score;
   the module of a metric refuses what is too short or too long for it.
 

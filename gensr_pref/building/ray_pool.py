@@ -10,7 +10,8 @@ its task depends on the call that it was making:
   ends its process again, the task skips the generator or divides the panel (`isolation`);
 - a single metric: the task is divided or skips the call at once, without a repetition;
 - none (it died between calls): the task is repeated up to ``engine.retries`` times and is then
-  `Lost`. Its shard is missing, the build continues, and ends with `RunIncompleteError`.
+  `Lost`. Its shard is missing, and the build continues; its summary is not ``complete``, for
+  which the command line exits with status 1.
 
 If a call exceeds the time limit and ignores the worker's own alarm, its process is ended; the task
 then starts again at once, and divides or skips that call.

@@ -8,8 +8,8 @@ examples/own_metric.py show complete ones; `gensr_pref.metrics.stoi` is one of t
 `Score`, and to report failures `Unusable` and `Reason` (``from gensr_pref import ...``). A metric
 inside this package imports from `metrics/` and from the floors below it (CONTRIBUTING.md), usually
 `audio`, `weights`, `config`, `tables`, `errors` and `schema`; never from `corpus`, `generators`,
-`pairing` or anything above. Import heavy packages (torch, librosa) in `load`, so that a run file
-can be checked without them.
+`pairing` or anything above, nor ray (``make layers`` checks this). Import heavy packages (torch,
+librosa) in `load`, so that a run file can be checked without them (tests/metrics/test_panel.py).
 
 **Input.** Every sound is a `gensr_pref.audio.Sound`: `wave` is float32 [T], mono, in [-1, 1] and
 read-only (``torch.tensor(sound.wave)`` copies it), `rate` is in Hz.

@@ -138,7 +138,9 @@ class Pairwise:
     """A rule that judges every two candidates of a clip independently; it is also a `PairRule`.
 
     Attributes:
-        judge: function that returns the verdicts of a ballot with any leading axes.
+        judge: function that returns the verdicts of a ballot with any leading axes. No candidate is
+            null on a vote. The function itself applies `may_be_paired` and `within_bounds`, and
+            pairs no candidate with itself.
         clean: whether the clean target is the first candidate of the ballot, with the label
             ``clean`` and no scores.
     """

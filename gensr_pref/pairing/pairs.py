@@ -17,12 +17,14 @@ from gensr_pref.errors import Problem, RuleError
 from gensr_pref.identity import CLEAN
 from gensr_pref.pairing.base import (
     CODE,
+    STANDS,
     Ballot,
     NoPairReason,
     Pair,
     PairRule,
     Pairwise,
     Rows,
+    Verdicts,
     Vote,
     strongest,
     voting_columns,
@@ -165,6 +167,7 @@ def _pair_in_blocks(
     parts = [(rows[:0], rows[:0], rows[:0])]
     for block in clip_blocks(candidates.clip, rows):
         verdicts = rule.judge(candidates.ballot(block), pairing)
+        _require_different(verdicts, pairing, candidates, block)
         best = strongest(verdicts.code, verdicts.strength, pairing.pairs_per_clip)
         parts.append((block[best.clip, best.chosen], block[best.clip, best.rejected], best.rank))
         size = block.shape[1]
@@ -176,6 +179,21 @@ def _pair_in_blocks(
             reason[candidates.clip[block[lacking, 0]]] = CODE[NoPairReason.NO_CLEAN]
     chosen, rejected, rank = (np.concatenate(part) for part in zip(*parts, strict=True))
     return chosen, rejected, rank
+
+
+def _require_different(
+    verdicts: Verdicts, pairing: Pairing, candidates: ScoreColumns, block: Rows
+) -> None:
+    """Refuse verdicts that pair a candidate with itself."""
+    alone = (np.diagonal(verdicts.code, axis1=-2, axis2=-1) == STANDS).any(axis=-1)
+    if alone.any():
+        clip = candidates.clip_ids[int(candidates.clip[block[alone.argmax(), 0]])]
+        raise RuleError(
+            f"{pairing.rule!r} pairs a candidate of clip {clip!r} with itself",
+            field="pairing.rule",
+            value=clip,
+            problem=Problem.FAILED,
+        )
 
 
 def _pair_one_by_one(

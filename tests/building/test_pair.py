@@ -116,6 +116,7 @@ def test_work_is_announced_after_the_checks(copy, capsys, setting):
         ("boom", "failed", RuntimeError),
         ("nothing", "failed", TypeError),
         ("twice", "duplicate", type(None)),
+        ("itself", "failed", type(None)),
     ],
 )
 def test_rule_that_misbehaves_is_named(copy, rule, problem, cause):
