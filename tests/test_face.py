@@ -1,5 +1,6 @@
 """What `import gensr_pref` offers, and what it costs."""
 
+import ast
 import json
 import re
 import subprocess
@@ -35,6 +36,15 @@ def test_name_is_what_its_module_defines(name):
     assert callable(value)
     assert value.__name__ == name
     assert value.__module__.startswith("gensr_pref.")
+
+
+def test_the_package_itself_does_not_use_the_face():
+    """The layers cannot see such an import, by which any package would reach any other."""
+    source = Path(gensr_pref.__file__).parent
+    for path in source.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module == "gensr_pref":
+                assert not {name.name for name in node.names} & EXPECTED, path
 
 
 def test_unknown_name_is_an_attribute_error():

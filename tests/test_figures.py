@@ -291,8 +291,7 @@ def test_this_project() -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--root", "nowhere"], ["--list", "nothing", "--root"]])
-def test_bad_input(toy: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_input(toy: Path, arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([*arguments, str(toy)] if arguments[-1] == "--root" else arguments)
     assert stopped.value.code == 2
-    assert arguments[1] in capsys.readouterr().err

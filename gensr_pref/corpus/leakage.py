@@ -16,6 +16,7 @@ from gensr_pref.rundir import part_files
 from gensr_pref.schema import column
 
 Unit = Literal["clip", "speaker", "source"]
+_LEAK_NOTICE = "split:"  # begins the notices of leaks; notices are stored as sentences
 _UNITS: tuple[Unit, ...] = ("clip", "speaker", "source")
 _SHOWN = 5
 
@@ -82,6 +83,11 @@ def list_leaks(leakage: Leakage) -> dict[Unit, Shared]:
     return {kind: leakage[kind] for kind in _UNITS if kind in leakage and leakage[kind]["shared"]}
 
 
+def is_leak_notice(notice: str) -> bool:
+    """Return whether a notice is one of `leak_notices`, which name a clip, speaker or recording."""
+    return notice.startswith(_LEAK_NOTICE)
+
+
 def leak_notices(out: Path) -> list[str]:
     """Return one sentence per kind of unit that several splits of a run share."""
     if not part_files.parts(out, "clips"):
@@ -89,6 +95,7 @@ def leak_notices(out: Path) -> list[str]:
     columns = ["clip_id", "speaker", "source", "split"]
     leakage = find_leakage(part_files.read_all(out, "clips", columns))
     return [
-        f"split: in several splits: {quantity(leak['shared'], kind)}, such as {leak['examples'][0]}"
+        f"{_LEAK_NOTICE} in several splits: {quantity(leak['shared'], kind)}, "
+        f"such as {leak['examples'][0]}"
         for kind, leak in list_leaks(leakage).items()
     ]

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypedDict, cast, get_args
 
 from gensr_pref.auditing.document import Audit, FullParts, MeanScores
 from gensr_pref.building.summary import Summary
+from gensr_pref.corpus.leakage import is_leak_notice
 from gensr_pref.exporting.pseudonyms import Pseudonyms
 from gensr_pref.exporting.run_facts import DatasetSize
 from gensr_pref.rundir.document import RunDocument, Section
@@ -127,7 +128,7 @@ def redact_summary(
     notices = [
         str(_without_paths(text))
         for text in summary.get("notices", ())
-        if not (anonymous and str(text).startswith("split:"))  # names a speaker or a recording
+        if not (anonymous and is_leak_notice(str(text)))
     ]
     generators: list[GeneratorFacts] = [
         {
