@@ -60,8 +60,8 @@ GRACE_SECONDS = 15.0  # time beyond the limit in which a worker may stop by itse
 LOOK_SECONDS = 30.0  # time between two checks for new nodes
 INTERRUPT_CHECK_SECONDS = 1.0  # time between two checks whether this process was interrupted
 BAD_STARTS = 10  # largest number of successive processes that die before they can work
-# The worker waits until each list of events was received, so that a call that ends its process
-# right away is known here (about 1 ms per call; without it the message was lost on a busy machine).
+# The worker waits until each list of events was received. So the call that it makes next is known
+# here even if that call ends its process at once.
 _STREAMING = {"num_returns": "streaming", "_generator_backpressure_num_objects": 1}
 
 
